@@ -1,0 +1,30 @@
+"""Exceptions a caller can catch, and the exit codes of the program.
+
+Every message is one line that names the file or parameter, what was expected, what came and what to do next.
+"""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
+
+
+class FeatPipelineError(Exception):
+    """Base of all errors that feat_pipeline raises on purpose."""
+
+
+class InputError(FeatPipelineError, ValueError):
+    """A photo, folder, array or table that cannot be read or does not fit."""
+
+
+class OutputError(FeatPipelineError, OSError):
+    """A result that cannot be written."""
+
+
+class UnavailableError(FeatPipelineError, RuntimeError):
+    """A backend or detector that cannot run here; the message says what mends it."""
+
+
+class UsageError(FeatPipelineError, ValueError):
+    """A parameter or an option with a wrong value."""
