@@ -1,0 +1,37 @@
+"""Writing a file so that a reader sees all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Hand out a temporary path that takes the place of `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write. Its folder is made where it is missing.
+
+    Yields
+    ------
+    Path
+        A path in the same folder, to be written by the block. It is removed where the block raises.
+
+    Raises
+    ------
+    OSError
+        Where the folder cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
