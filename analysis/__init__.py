@@ -1,6 +1,7 @@
 """Numbers in, explanations out: AU tables, the multinomial logit on them, and what it says of a face.
 
-Names are handed on lazily, so that importing the package costs next to nothing.
+Names are handed on lazily, so that importing the package costs next to nothing. The function that
+explains one face has its module's name: ``from analysis.explain import explain``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ _HOMES = {
     "build_report": "report",
     "contributions": "explain",
     "cross_validate": "scores",
-    "explain": "explain",
     "explain_many": "explain",
     "join_labels": "labels",
     "read_labels": "labels",

@@ -1,0 +1,187 @@
+"""Which emotion each row of an AU table was labelled with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from analysis.autable import AUTable
+from analysis.autable_read import read_csv
+from analysis.errors import FitError, TableError
+from analysis.facs import canonical_emotion
+
+_INPUT_NAMES = ("input", "image", "file", "path", "filename")
+_LABEL_NAMES = ("label", "emotion")
+
+
+def read_labels(path: str | Path) -> pd.DataFrame:
+    """Read a file of labels.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV with a column `input` (or `image`, `file`, `path`, `filename`) that names the photo and
+        a column `label` (or `emotion`). Further columns are ignored.
+
+    Returns
+    -------
+    DataFrame
+        Columns `input` (str) and `label` (str, aliases such as 'happiness' made canonical). Rows
+        without a label are left out.
+
+    Raises
+    ------
+    FitError
+        Where the file is missing or no CSV, lacks one of the columns, has no row, or labels one
+        input in two ways.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FitError(f"{path}: no such file; expected a CSV with the columns input,label")
+    try:
+        raw = read_csv(path, *_spellings(_INPUT_NAMES), *_spellings(_LABEL_NAMES))
+    except TableError as error:
+        raise FitError(str(error)) from None
+    image, label = _column_of(raw, _INPUT_NAMES, path), _column_of(raw, _LABEL_NAMES, path)
+    labels = pd.DataFrame({"input": raw[image].map(str.strip), "label": raw[label].map(canonical_emotion)})
+    labels = labels[(labels["label"] != "") & (labels["input"] != "")].drop_duplicates(ignore_index=True)
+    if labels.empty:
+        raise FitError(f"{path}: no row has both {image} and {label}")
+    twice = labels.loc[labels["input"].duplicated(), "input"]
+    if len(twice):
+        name = twice.iloc[0]
+        given = ", ".join(labels.loc[labels["input"] == name, "label"])
+        raise FitError(
+            f"{path}: {name} is labelled {given} ({len(twice)} such inputs); keep one label of each"
+        )
+    return labels
+
+
+def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarray, list[str]]:
+    """Find the label of each face.
+
+    Parameters
+    ----------
+    table : AUTable
+        The faces.
+    labels : DataFrame
+        As `read_labels` returns it.
+
+    Returns
+    -------
+    table : AUTable
+        The faces that have a label.
+    y : (n,) ndarray of str
+        Their labels.
+    notes : list of str
+        How rows were matched, and what was left out.
+
+    Raises
+    ------
+    FitError
+        Where no face has a label; with examples of both sides.
+
+    Notes
+    -----
+    A row is matched by its whole `input`, else by the file's name, else by the name without its
+    ending; the latter two only where they stand for one file on both sides.
+    """
+    inputs = table.frame["input"].astype(str)
+    found = inputs.map(dict(zip(labels["input"], labels["label"], strict=True)))
+    notes = []
+    for what, shorten in (("file name", _name), ("file name without ending", _stem)):
+        unmatched = found.isna()
+        if not unmatched.any():
+            break
+        short = inputs[unmatched].map(_unambiguous(inputs, labels, shorten))
+        if short.notna().any():
+            found = found.fillna(short)
+            notes.append(f"{short.notna().sum()} of {len(inputs)} rows found their label by {what}")
+    matched = found.notna().to_numpy()
+    if not matched.any():
+        raise FitError(
+            f"no label matches a row of the AU table: labels name {_examples(labels['input'])}, "
+            f"the table {_examples(inputs)}; their file names must agree"
+        )
+    if not matched.all():
+        left = inputs[~matched]
+        notes.append(
+            f"{len(left)} of {len(inputs)} rows have no label and are left out, such as {left.iloc[0]}"
+        )
+    kept = table.with_rows(matched)
+    several = kept.frame.duplicated(["input", "frame"]).sum()
+    if several:
+        notes.append(f"{several} faces share their photo's label with another face of that photo")
+    return kept, found[matched].to_numpy().astype(str), notes
+
+
+def column_labels(table: AUTable, name: str) -> tuple[AUTable, np.ndarray, list[str]]:
+    """Take the labels from a column of the AU table.
+
+    Parameters
+    ----------
+    table : AUTable
+        The faces.
+    name : str
+        The column.
+
+    Returns
+    -------
+    table, y, notes
+        As `join_labels` returns them; rows whose label is empty are left out.
+
+    Raises
+    ------
+    FitError
+        Where there is no such column, or it is empty.
+    """
+    if name not in table.frame.columns:
+        known = [column for column in table.frame.columns if column not in table.au_columns]
+        raise FitError(f"label column {name!r}: no such column; the table has {', '.join(known[:30])}")
+    column = table.frame[name]
+    present = (column.notna() & (column.astype(str).str.strip() != "")).to_numpy()
+    if not present.any():
+        raise FitError(f"label column {name!r}: no row has a label")
+    gone = len(present) - int(present.sum())
+    notes = [f"{gone} of {len(present)} rows have no label and are left out"] if gone else []
+    y = np.array([canonical_emotion(label) for label in column[present]], dtype=str)
+    return table.with_rows(present), y, notes
+
+
+def _spellings(names: tuple[str, ...]) -> list[str]:
+    return [spelling for name in names for spelling in (name, name.capitalize(), name.upper())]
+
+
+def _column_of(frame: pd.DataFrame, names: tuple[str, ...], path: Path) -> str:
+    by_lower = {str(column).lower(): column for column in reversed(list(frame.columns))}
+    for name in names:
+        if name in by_lower:
+            return by_lower[name]
+    has = ", ".join(map(str, frame.columns))
+    raise FitError(f"{path}: no column {names[0]!r} (or {', '.join(names[1:])}); it has {has}")
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(_name(path)).stem
+
+
+def _unambiguous(inputs: pd.Series, labels: pd.DataFrame, shorten: Callable[[str], str]) -> dict[str, str]:
+    """Map whole inputs to labels over a shorter name that stands for one file on either side."""
+    short = labels["input"].map(shorten)
+    once = ~short.duplicated(keep=False)
+    label_of = dict(zip(short[once], labels["label"][once], strict=True))
+    whole = pd.Series(inputs.unique())
+    names = whole.map(shorten)
+    alone = ~names.duplicated(keep=False) & names.isin(label_of)
+    return dict(zip(whole[alone], names[alone].map(label_of), strict=True))
+
+
+def _examples(names: pd.Series) -> str:
+    return ", ".join(repr(name) for name in names.iloc[:2])

@@ -1,0 +1,88 @@
+"""An explanation in one line of plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from analysis.facs import SCALE_RANGES, parse_column, plain_name
+
+MOST_FOR, MOST_AGAINST = 3, 2
+"""How many reasons are told on either side."""
+
+SMALLEST = 0.05
+"""Contributions below this would read '+0.0'."""
+
+ABSENT = 0.02
+"""Below this share of its scale an AU is called absent."""
+
+
+def rationale(
+    target: str,
+    probability: float,
+    au_columns: Sequence[str],
+    values: np.ndarray,
+    baseline_values: np.ndarray,
+    contribution: np.ndarray,
+    low_validity: Collection[str] = (),
+) -> str:
+    """Tell the strongest reasons for and against an emotion.
+
+    Parameters
+    ----------
+    target : str
+        The emotion.
+    probability : float
+        Its probability.
+    au_columns : sequence of str
+        The p AU columns.
+    values, baseline_values, contribution : (p,) float64 ndarray
+        The face's AUs, the baseline's, and what each adds to the target's centred logit.
+    low_validity : collection of str
+        AU columns after which 'low validity' is said.
+
+    Returns
+    -------
+    str
+        'happy 87 %: lip corner puller AU12 3.4 (+2.1), cheek raiser AU6 2.0 (+0.8); against it: brow
+        lowerer AU4 1.1 (-0.4)'. An AU weaker than the baseline's speaks by what is not there: 'lip
+        corner puller AU12 absent (+0.6)', 'upper lid raiser AU5 only 0.4 (-0.3)'.
+    """
+    order = np.argsort(-np.abs(contribution), kind="stable")
+    told = {
+        j: _reason(
+            au_columns[j], values[j], baseline_values[j], contribution[j], au_columns[j] in low_validity
+        )
+        for j in order
+        if abs(contribution[j]) >= SMALLEST
+    }
+    speaks_for = [text for j, text in told.items() if contribution[j] > 0][:MOST_FOR]
+    speaks_against = [text for j, text in told.items() if contribution[j] < 0][:MOST_AGAINST]
+    line = f"{target} {percent(probability)}: {', '.join(speaks_for) or 'no Action Unit speaks for it'}"
+    return f"{line}; against it: {', '.join(speaks_against)}" if speaks_against else line
+
+
+def percent(probability: float) -> str:
+    """Write a probability in whole per cent, never as a false 0 or 100."""
+    if probability >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
+
+
+def short_name(column: str) -> str:
+    """Write an AU column as people say it: 'AU6' for 'AU06_r'."""
+    parsed = parse_column(column)
+    return f"AU{parsed[0]}" if parsed else column
+
+
+def _reason(column: str, value: float, baseline: float, contribution: float, low: bool) -> str:
+    note = ", low validity" if low else ""
+    parsed = parse_column(column)
+    if parsed is None:
+        return f"{column} {value:.3g} ({contribution:+.1f}{note})"
+    top = SCALE_RANGES[parsed[1]][1]
+    amount = f"{value:.1f}" if top == 5.0 else f"{value:.2g}"
+    if value < baseline:
+        amount = "absent" if value < ABSENT * top else f"only {amount}"
+    return f"{plain_name(column)} {short_name(column)} {amount} ({contribution:+.1f}{note})"

@@ -1,0 +1,181 @@
+"""Fitting the multinomial likelihood with a ridge penalty, and the covariance of its estimates.
+
+Parameters stand as (K, T + 1): a row per class, the intercept first. Rows sum to zero over classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+_ROWS_AT_ONCE = 4096
+
+
+class Estimate(NamedTuple):
+    """A fitted parameter matrix (K, T + 1) on standardised terms, and what the optimiser said."""
+
+    parameters: np.ndarray
+    iterations: int
+    complaint: str
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Turn (n, K) scores into probabilities; rows of NaN stay NaN."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def maximise(
+    Z: np.ndarray, codes: np.ndarray, weights: np.ndarray | None, alpha: float, max_iter: int, tol: float
+) -> Estimate:
+    """Maximise log-likelihood - alpha / 2 * sum of squared coefficients.
+
+    Parameters
+    ----------
+    Z : (n, T) float64 ndarray
+        Standardised terms.
+    codes : (n,) int ndarray
+        Classes 0..K-1, all of them present.
+    weights : (n,) float64 ndarray, or None
+        Factors of each row's log-likelihood.
+    alpha : float
+        Ridge strength; 0 for none. Intercepts are never penalised.
+    max_iter, tol : int, float
+        Limits of the optimiser; `tol` bounds the gradient of the mean loss.
+
+    Returns
+    -------
+    Estimate
+
+    Notes
+    -----
+    scikit-learn's Newton solver does the work. For two classes it fits one difference instead of
+    two opposite rows, whose penalty is half of the one meant here: hence the factor 2.
+    """
+    from scipy.linalg import LinAlgWarning
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    binary = codes.max() == 1
+    strength = np.inf if alpha == 0 else (2.0 if binary else 1.0) / alpha
+    optimiser = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=max_iter, tol=tol)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", ConvergenceWarning)
+        warnings.simplefilter("always", LinAlgWarning)
+        optimiser.fit(Z, codes, sample_weight=weights)
+    parameters = np.column_stack([optimiser.intercept_, optimiser.coef_])
+    if binary:
+        parameters = np.vstack([-parameters, parameters]) / 2.0
+    complaint = str(caught[0].message).splitlines()[0] if caught else ""
+    return Estimate(parameters - parameters.mean(axis=0), int(np.max(optimiser.n_iter_)), complaint)
+
+
+def contrasts(K: int) -> np.ndarray:
+    """Make an orthonormal basis (K, K - 1) of the vectors that sum to zero (Helmert's)."""
+    basis = np.zeros((K, K - 1))
+    for column in range(K - 1):
+        basis[: column + 1, column] = 1.0
+        basis[column + 1, column] = -(column + 1.0)
+    return basis / np.linalg.norm(basis, axis=0)
+
+
+def covariance(
+    Z: np.ndarray, parameters: np.ndarray, weights: np.ndarray | None, alpha: float
+) -> tuple[np.ndarray, float]:
+    """Estimate the covariance of the class-centred parameters.
+
+    Parameters
+    ----------
+    Z : (n, T) float64 ndarray
+        Standardised terms.
+    parameters : (K, T + 1) float64 ndarray
+        The estimate.
+    weights : (n,) float64 ndarray, or None
+        As in `maximise`; taken as importance weights.
+    alpha : float
+        As in `maximise`.
+
+    Returns
+    -------
+    covariance : (K * (T + 1), K * (T + 1)) float64 ndarray
+        Class-major. NaN where the information is singular.
+    condition : float
+        Condition number of the penalised information.
+
+    Notes
+    -----
+    The sandwich G^-1 H G^-1 with H the information of the likelihood and G = H + alpha on the
+    coefficients (Gray 1992, JASA 87:942): the sampling variance of the penalised estimate, which
+    says nothing of its bias. Without penalty it is the inverse information, as statsmodels gives it.
+    Computed in contrasts of the classes, where G has full rank, over chunks of rows.
+    """
+    K, width = parameters.shape
+    basis = contrasts(K)
+    information, outer = _information(Z, parameters, weights, basis)
+    penalty = np.tile(np.r_[0.0, np.full(width - 1, float(alpha))], K - 1)
+    penalised = information + np.diag(penalty)
+    scale = 1.0 / np.sqrt(np.clip(np.diag(penalised), np.finfo(float).tiny, None))
+    eigenvalues, vectors = np.linalg.eigh(penalised * scale[:, None] * scale)
+    smallest, largest = eigenvalues[0], eigenvalues[-1]
+    condition = float(largest / smallest) if smallest > 0 else float("inf")
+    if condition > 1e14:
+        return np.full((K * width, K * width), np.nan), condition
+    inverse = (vectors / eigenvalues) @ vectors.T * scale[:, None] * scale
+    expand = np.kron(basis, np.eye(width)) @ inverse
+    result = expand @ outer @ expand.T
+    return (result + result.T) / 2.0, condition
+
+
+def completed(lower: np.ndarray, K: int) -> np.ndarray:
+    """Complete a covariance from its free part.
+
+    Parameters
+    ----------
+    lower : ((K - 1) * m, (K - 1) * m) float64 ndarray
+        Lower triangle for all classes but the last; zero above the diagonal.
+    K : int
+        Number of classes.
+
+    Returns
+    -------
+    (K * m, K * m) float64 ndarray
+        Symmetric; over classes, parameters sum to zero and hence so do its blocks.
+    """
+    free = lower + np.tril(lower, -1).T
+    m = len(free) // (K - 1)
+    last = -free.reshape(K - 1, m, -1).sum(axis=0)
+    corner = -last.reshape(m, K - 1, m).sum(axis=1)
+    return np.block([[free, last.T], [last, (corner + corner.T) / 2.0]])
+
+
+def _information(
+    Z: np.ndarray, parameters: np.ndarray, weights: np.ndarray | None, basis: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the information, and the variance of the score, over chunks of rows."""
+    size = basis.shape[1] * parameters.shape[1]
+    information = np.zeros((size, size))
+    outer = information if weights is None else np.zeros((size, size))
+    for start in range(0, len(Z), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        ones = np.column_stack([np.ones(len(Z[rows])), Z[rows]])
+        p = softmax(ones @ parameters.T)
+        mean = p @ basis
+        w = None if weights is None else weights[rows]
+        for a in range(basis.shape[1]):
+            for b in range(a + 1):
+                variance = p @ (basis[:, a] * basis[:, b]) - mean[:, a] * mean[:, b]
+                _add(information, ones, variance if w is None else variance * w, a, b)
+                if w is not None:
+                    _add(outer, ones, variance * w * w, a, b)
+    return information, outer
+
+
+def _add(total: np.ndarray, ones: np.ndarray, factor: np.ndarray, a: int, b: int) -> None:
+    width = ones.shape[1]
+    block = ones.T @ (ones * factor[:, None])
+    total[a * width : (a + 1) * width, b * width : (b + 1) * width] += block
+    if a != b:
+        total[b * width : (b + 1) * width, a * width : (a + 1) * width] += block.T
