@@ -1,0 +1,167 @@
+"""Frames in, measured faces out: the one way by which pictures become AUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feat_pipeline.errors import FeatPipelineError
+from feat_pipeline.sources import Frame, Skipped
+
+if TYPE_CHECKING:
+    from analysis.autable import AUTable
+    from feat_pipeline.detect import Detection, FaceDetector
+    from feat_pipeline.extract import AUExtractor, FaceAUs
+
+BATCH_FRAMES = 32
+BATCH_PIXELS = 50_000_000  # bounds the memory: two batches are held at a time
+LANDMARKS = 68
+NO_FACE = "no face found"
+
+_COLUMNS = ("x", "y", "w", "h", "confidence", "pose_Rx", "pose_Ry", "pose_Rz")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A frame and its faces, left to right."""
+
+    frame: Frame
+    faces: list[FaceAUs]
+
+
+def measure(
+    items: Iterable[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
+) -> Iterator[Measured | Skipped]:
+    """Find and measure the faces of every frame, in order; the next frames are read meanwhile.
+
+    Parameters
+    ----------
+    items : iterable of Frame or Skipped
+        What a source gives; it is read in another thread, a batch ahead. What was skipped is handed on.
+    detector : FaceDetector
+    extractor : AUExtractor
+
+    Yields
+    ------
+    Measured or Skipped
+        A frame without a face is skipped by `NO_FACE`. One that makes the detector or the extractor fail is
+        skipped with the failure as its reason, and the rest goes on.
+    """
+    for batch in _read_ahead(iter(items)):
+        yield from _measure_batch(batch, detector, extractor)
+
+
+def is_measured(face: FaceAUs) -> bool:
+    """Whether every AU of a face has a value; they are NaN where the extractor failed on it."""
+    return bool(np.isfinite(list(face.aus.values())).all())
+
+
+def face_rows(item: Measured) -> list[tuple[Any, ...]]:
+    """Return one row per face for `make_table`."""
+    frame = item.frame
+    return [(frame.path, frame.index, frame.time_s, i, face) for i, face in enumerate(item.faces)]
+
+
+def make_table(rows: list[tuple[Any, ...]], extractor: AUExtractor, **extra: Any) -> AUTable:
+    """Join rows of `face_rows` to an AU table.
+
+    Parameters
+    ----------
+    rows : list of tuple
+    extractor : AUExtractor
+        What measured them; its name, version, scale and AU columns go into the table.
+    **extra
+        Further facts for the table's metadata.
+
+    Returns
+    -------
+    AUTable
+        Box (px), confidence, head pose (radians), AUs and 68 landmarks (px) of every face.
+    """
+    import pandas as pd
+
+    from analysis.autable import AUTable
+
+    names = ("input", "frame", "time_s", "face")
+    points = [f"{axis}_{i}" for axis in "xy" for i in range(LANDMARKS)]
+    columns = [*_COLUMNS, *extractor.au_columns, *points]
+    numbers = [_face_numbers(row[-1], extractor.au_columns) for row in rows]
+    left = pd.DataFrame([row[:-1] for row in rows], columns=names)
+    left = left.astype({"input": "str", "frame": "int64", "time_s": "float64", "face": "int64"})
+    right = pd.DataFrame(
+        np.array(numbers, dtype=np.float64).reshape(len(rows), len(columns)), columns=columns
+    )
+    return AUTable(
+        pd.concat([left, right], axis=1),
+        backend=extractor.name,
+        backend_version=extractor.version,
+        scale=extractor.scale,
+        extra=extra or None,
+    )
+
+
+def _face_numbers(face: FaceAUs, au_columns: tuple[str, ...]) -> np.ndarray:
+    x0, y0, x1, y1 = face.box_xyxy
+    aus = [face.aus[column] for column in au_columns]
+    head = [x0, y0, x1 - x0, y1 - y0, face.confidence, *face.pose_rad]
+    return np.concatenate([head, aus, np.asarray(face.landmarks).T.ravel()]).astype(np.float32)
+
+
+def _read_ahead(items: Iterator[Frame | Skipped]) -> Iterator[list[Frame | Skipped]]:
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        upcoming = reader.submit(_next_batch, items)
+        while batch := upcoming.result():
+            upcoming = reader.submit(_next_batch, items)
+            yield batch
+
+
+def _next_batch(items: Iterator[Frame | Skipped]) -> list[Frame | Skipped]:
+    batch: list[Frame | Skipped] = []
+    pixels = 0
+    for item in items:
+        batch.append(item)
+        pixels += item.rgb.size // 3 if isinstance(item, Frame) else 0
+        if len(batch) == BATCH_FRAMES or pixels >= BATCH_PIXELS:
+            break
+    return batch
+
+
+def _measure_batch(
+    batch: list[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
+) -> Iterator[Measured | Skipped]:
+    found = [_detect(item, detector) if isinstance(item, Frame) else item for item in batch]
+    with_faces = [item for item in found if not isinstance(item, Skipped)]
+    measured = iter(_extract(with_faces, extractor))
+    for item in found:
+        yield item if isinstance(item, Skipped) else next(measured)
+
+
+def _detect(frame: Frame, detector: FaceDetector) -> tuple[Frame, list[Detection]] | Skipped:
+    try:
+        detections = detector.detect(frame.rgb)
+    except Exception as error:  # whatever one picture does to a third party's code, the rest goes on
+        return _failed(frame, "face detection", error)
+    return (frame, detections) if detections else Skipped(frame.path, frame.index, NO_FACE)
+
+
+def _extract(found: list[tuple[Frame, list[Detection]]], extractor: AUExtractor) -> list[Measured | Skipped]:
+    if not found:
+        return []
+    try:
+        faces = extractor.extract([frame.rgb for frame, _ in found], [boxes for _, boxes in found])
+    except Exception as error:  # as in _detect; one by one, the picture that fails is found
+        if len(found) > 1:
+            return [item for one in found for item in _extract([one], extractor)]
+        return [_failed(found[0][0], "AU extraction", error)]
+    return [Measured(frame, list(of_frame)) for (frame, _), of_frame in zip(found, faces, strict=True)]
+
+
+def _failed(frame: Frame, step: str, error: Exception) -> Skipped:
+    if isinstance(error, FeatPipelineError):
+        raise error
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return Skipped(frame.path, frame.index, f"{step} failed: {reason}")

@@ -1,0 +1,146 @@
+"""Emotion models behind one protocol, and those that ship with the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from feat_pipeline.errors import InputError
+
+SHIPPED: tuple[str, ...] = ("logit-embedded",)
+MODEL_FILE = "model.json"
+
+# The `format` that a model file states -> the class whose `load` reads it.
+LOADERS: dict[str, str] = {"multinomial-logit": "analysis.logit:MultinomialLogit"}
+
+
+class EmotionModel(Protocol):
+    """What every emotion model offers.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (K,)
+        Emotions, in the order of the columns of `predict_proba`.
+    consumes : {'aus', 'pixels'}
+        What it looks at: an AU table, or face crops (uint8 RGB, all of one size).
+    """
+
+    classes_: np.ndarray
+    consumes: str
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities, float, shape (n, K); rows sum to 1."""
+        ...
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model into a folder as ``model.json`` and return that file."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One shipped model, as ``feat-pipeline models`` lists it."""
+
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+    needs: str
+    licence: str
+    path: Path
+
+
+def models_dir() -> Path:
+    """Return the folder of the shipped models: package data, or the checkout's ``models/``."""
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "shipped"
+    return shipped if shipped.is_dir() else package.parent / "models"
+
+
+def load_model(name_or_path: str | os.PathLike[str]) -> EmotionModel:
+    """Load a shipped model by its name, or any model by its folder or file.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name out of `SHIPPED`, a folder that holds ``model.json``, or that file.
+
+    Returns
+    -------
+    EmotionModel
+
+    Raises
+    ------
+    InputError
+        There is no such model, or its file is of no known kind.
+    AnalysisError
+        The file is damaged.
+    """
+    path = model_path(name_or_path)
+    loader, class_name = LOADERS[_kind(path)].split(":")
+    return getattr(import_module(loader), class_name).load(path)
+
+
+def model_path(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the model file that a name or path stands for.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    shipped = os.fspath(name_or_path) in SHIPPED
+    given = models_dir() / name_or_path if shipped else Path(name_or_path)
+    path = given / MODEL_FILE if given.is_dir() else given
+    if not path.is_file():
+        missing = f"it holds no {MODEL_FILE}" if given.is_dir() else "no such shipped model, folder or file"
+        raise InputError(
+            f"model {os.fspath(name_or_path)}: {missing}; shipped are {', '.join(SHIPPED)}, "
+            f"and 'feat-pipeline fit' makes others"
+        )
+    return path
+
+
+def model_name(name_or_path: str | os.PathLike[str]) -> str:
+    """Return the name of a model in tables: that of its folder, or of a file that is named otherwise."""
+    path = model_path(name_or_path).resolve()
+    return path.parent.name if path.name == MODEL_FILE else path.stem
+
+
+def list_models() -> list[ModelInfo]:
+    """Describe every shipped model, in the order of `SHIPPED`."""
+    return [_describe(name) for name in SHIPPED if (models_dir() / name / MODEL_FILE).is_file()]
+
+
+def _describe(name: str) -> ModelInfo:
+    path = model_path(name)
+    model: Any = load_model(name)
+    columns = list(getattr(model, "feature_names_in_", ()))
+    needs = f"{len(columns)} AUs, scale {model.scale_}, backend {model.backend_}" if columns else "face crops"
+    return ModelInfo(
+        name, _kind(path), tuple(map(str, model.classes_)), needs, _licence(path.parent), path.parent
+    )
+
+
+def _kind(path: Path) -> str:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is no readable model file ({error}); fit or copy it again") from None
+    kind = content.get("format") if isinstance(content, dict) else None
+    if kind not in LOADERS:
+        raise InputError(f"{path}: format: expected one of {', '.join(LOADERS)}, got {kind!r}")
+    return kind
+
+
+def _licence(folder: Path) -> str:
+    card = folder / "CARD.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    stated = re.search(r"^\W*licen[cs]e\W+(\S.*?)\W*$", text, re.IGNORECASE | re.MULTILINE)
+    return stated.group(1) if stated else "see CARD.md"

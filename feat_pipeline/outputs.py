@@ -1,0 +1,97 @@
+"""A folder of results: checked before the work begins, every file written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from analysis.files import atomic_path
+from feat_pipeline.errors import OutputError
+
+PathLike = str | os.PathLike[str]
+
+
+class OutputFolder:
+    """The folder that one run writes into.
+
+    Parameters
+    ----------
+    path : path
+        Made, with its parents, where it is absent.
+    names : iterable of str
+        Files that this kind of run writes. ``faces/*.jpg`` stands for the numbered files of a subfolder.
+    overwrite : bool
+        Whether files of an earlier run may be replaced.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be made or written into, or it holds one of the names and ``overwrite`` is false.
+    """
+
+    def __init__(self, path: PathLike, names: Iterable[str], *, overwrite: bool = False) -> None:
+        self.path = Path(path)
+        self._names = tuple(names)
+        self._check_writable()
+        held = sorted({found.relative_to(self.path).parts[0] for found in self._earlier()})
+        if held and not overwrite:
+            raise OutputError(
+                f"{self.path}: already holds {', '.join(held)}; add --overwrite to replace them, "
+                f"or name another folder with --out"
+            )
+
+    def clear(self) -> None:
+        """Remove what an earlier run of the same kind left here, and nothing else."""
+        with named_errors(self.path):
+            for file in list(self._earlier()):
+                file.unlink()
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write one file whole or not at all; its subfolder is made where it is absent."""
+        target = self.path / name
+        with named_errors(self.path), atomic_path(target) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        return target
+
+    def write_json(self, name: str, content: Any) -> Path:
+        """Write a value as indented JSON."""
+        return self.write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def _check_writable(self) -> None:
+        with named_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.path).close()
+
+    def _earlier(self) -> Iterator[Path]:
+        for name in self._names:
+            if "*" in name:
+                numbered = re.compile(r"\d{6}(_.*)?" + re.escape(Path(name).suffix))
+                yield from (f for f in self.path.glob(name) if numbered.fullmatch(f.name))
+            elif (self.path / name).exists():
+                yield self.path / name
+
+
+@contextlib.contextmanager
+def named_errors(path: PathLike) -> Iterator[None]:
+    """Turn the system's errors into an `OutputError` that names the folder or file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path}: cannot be written ({reason}); name another folder with --out") from None
+
+
+def progress(items: Iterable[Any], *, total: int, unit: str) -> Iterable[Any]:
+    """Show a progress bar with rate and time left on a terminal, and nothing in a pipe."""
+    if not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    return tqdm(items, total=total, unit=unit, dynamic_ncols=True)

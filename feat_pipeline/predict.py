@@ -1,0 +1,229 @@
+"""From a frame to its faces with their emotions and the reasons: the only prediction path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feat_pipeline.align import box_matrix, warp
+from feat_pipeline.detect import make_detector
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.extract import make_extractor
+from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, is_measured, make_table, measure
+from feat_pipeline.models import SHIPPED, load_model, model_name
+from feat_pipeline.outputs import PathLike
+from feat_pipeline.sources import Frame, Skipped, from_array, input_name, read_photo
+
+if TYPE_CHECKING:
+    from analysis.explain import FaceExplanation
+
+    from feat_pipeline.models import EmotionModel
+
+CROP_PX = 160
+
+
+@dataclass(frozen=True, eq=False)
+class FacePrediction:
+    """One face: where it is, its AUs, and what every model says of it.
+
+    Parameters
+    ----------
+    input : str
+        The file as the user wrote it.
+    frame : int
+        Number of the frame in its file, from 0.
+    time_s : float
+        Time of the frame in seconds.
+    face : int
+        Number of the face in its frame, from 0, left to right.
+    box_xyxy : ndarray of float32, shape (4,)
+        Left, top, right, bottom in px.
+    confidence : float
+        The detector's, 0 to 1.
+    landmarks : ndarray of float32, shape (68, 2)
+        x and y in px.
+    pose_rad : ndarray of float32, shape (3,)
+        Rotations about x, y and z in radians.
+    aus : dict of str to float
+        AU column to value; all NaN where the face could not be measured.
+    probabilities : dict of str to dict
+        Model to emotion to probability; empty where the face could not be measured.
+    explanations : dict of str to FaceExplanation
+        AU model to its reasons.
+    crop_rgb : ndarray of uint8, shape (160, 160, 3)
+        The face with a margin.
+    """
+
+    input: str
+    frame: int
+    time_s: float
+    face: int
+    box_xyxy: np.ndarray
+    confidence: float
+    landmarks: np.ndarray
+    pose_rad: np.ndarray
+    aus: dict[str, float]
+    crop_rgb: np.ndarray
+    probabilities: dict[str, dict[str, float]] = field(default_factory=dict)
+    explanations: dict[str, FaceExplanation] = field(default_factory=dict)
+
+    def label(self, model: str | None = None) -> str:
+        """Return the likeliest emotion by one model, by default the first; '' where there is none."""
+        of_model = self.probabilities.get(model or next(iter(self.probabilities), ""), {})
+        return max(of_model, key=of_model.__getitem__, default="")
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """A frame, measured, with the predictions for its faces."""
+
+    measured: Measured
+    faces: list[FacePrediction]
+
+
+class Predictor:
+    """Finds the faces of a frame, measures their AUs, and lets every model name and explain their emotion.
+
+    Parameters
+    ----------
+    models : sequence of str or path
+        Shipped names, folders or files, as `load_model` takes them.
+    detector : str
+        Name out of ``feat_pipeline.detect.DETECTORS``.
+    backend : str, optional
+        AU backend; by default the one that the AU models were fitted on.
+
+    Attributes
+    ----------
+    models : dict of str to EmotionModel
+    detector : FaceDetector
+    extractor : AUExtractor
+
+    Raises
+    ------
+    InputError, AnalysisError
+        A model cannot be loaded, or needs other AUs or another scale than the backend measures.
+    UsageError
+        The models need different backends, or two have one name.
+    UnavailableError
+        The backend or the detector cannot run here.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: Sequence[PathLike] = SHIPPED,
+        detector: str = "mtcnn",
+        backend: str | None = None,
+    ) -> None:
+        self.models = _load_models(models)
+        self.extractor = make_extractor(backend or _backend_of(self.models))
+        self.detector = make_detector(detector)
+        self._check_models()
+
+    def predict(self, frame: Frame | np.ndarray | PathLike) -> list[FacePrediction]:
+        """Predict the faces of one frame, array (uint8 RGB) or photo.
+
+        Returns
+        -------
+        list of FacePrediction
+            Left to right; empty where there is no face.
+
+        Raises
+        ------
+        InputError
+            The photo cannot be read, or detection or extraction fails on it.
+        """
+        if isinstance(frame, np.ndarray):
+            frame = from_array(frame)
+        elif not isinstance(frame, Frame):
+            frame = Frame(read_photo(frame), input_name(frame))
+        (item,) = self.predict_many([frame])
+        if isinstance(item, Predicted):
+            return item.faces
+        if item.reason == NO_FACE:
+            return []
+        raise InputError(f"{item.input}: {item.reason}")
+
+    def predict_many(self, items: Iterable[Frame | Skipped]) -> Iterator[Predicted | Skipped]:
+        """Predict frame after frame, in order; what is skipped is handed on (see `measure`)."""
+        for item in measure(items, self.detector, self.extractor):
+            yield item if isinstance(item, Skipped) else Predicted(item, self._predict(item))
+
+    def _predict(self, item: Measured) -> list[FacePrediction]:
+        rows = face_rows(item)
+        faces = [_unlabelled(row, _crop(item.frame.rgb, row[-1].box_xyxy)) for row in rows]
+        usable = [number for number, face in enumerate(item.faces) if is_measured(face)]
+        if usable:
+            table = make_table([rows[number] for number in usable], self.extractor)
+            chosen = [faces[number] for number in usable]
+            for name, model in self.models.items():
+                _add_answers(name, model, chosen, table)
+        return faces
+
+    def _check_models(self) -> None:
+        """Let a model that does not fit the backend say so before the work begins."""
+        table = make_table([], self.extractor)
+        for model in self.models.values():
+            if model.consumes == "aus":
+                model.predict_proba(table)
+
+
+def _crop(frame_rgb: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
+    return warp(frame_rgb, box_matrix(box_xyxy, CROP_PX), CROP_PX)
+
+
+def _unlabelled(row: tuple[Any, ...], crop_rgb: np.ndarray) -> FacePrediction:
+    path, index, time_s, number, face = row
+    return FacePrediction(
+        path,
+        index,
+        time_s,
+        number,
+        face.box_xyxy,
+        face.confidence,
+        face.landmarks,
+        face.pose_rad,
+        face.aus,
+        crop_rgb,
+    )
+
+
+def _add_answers(name: str, model: EmotionModel, faces: list[FacePrediction], table: Any) -> None:
+    if model.consumes == "aus":
+        from analysis.explain import explain_many
+
+        for face, explanation in zip(faces, explain_many(model, table), strict=True):
+            face.probabilities[name] = dict(explanation.probabilities)
+            face.explanations[name] = explanation
+        return
+    answers = model.predict_proba(np.stack([face.crop_rgb for face in faces]))
+    for face, row in zip(faces, answers, strict=True):
+        face.probabilities[name] = dict(zip(map(str, model.classes_), map(float, row), strict=True))
+
+
+def _load_models(specs: Sequence[PathLike]) -> dict[str, EmotionModel]:
+    if isinstance(specs, (str, os.PathLike)) or not specs:
+        raise UsageError(f"models: expected a list of names or folders, got {specs!r}")
+    models: dict[str, EmotionModel] = {}
+    for spec in specs:
+        name = model_name(spec)
+        if name in models:
+            raise UsageError(f"model {os.fspath(spec)}: another model is named {name} too; rename its folder")
+        models[name] = load_model(spec)
+    return models
+
+
+def _backend_of(models: dict[str, EmotionModel]) -> str:
+    backends = {getattr(model, "backend_", "unknown") for model in models.values() if model.consumes == "aus"}
+    backends.discard("unknown")
+    if len(backends) > 1:
+        raise UsageError(
+            f"models: {', '.join(models)} were fitted on different AU backends "
+            f"({', '.join(sorted(backends))}); predict with them one at a time"
+        )
+    return backends.pop() if backends else "auto"

@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from analysis.autable import AUTable
+from analysis.logit import MultinomialLogit
+from feat_pipeline.cli import main
+from feat_pipeline.detect import DETECTORS
+from feat_pipeline.extract import BACKENDS
+from tests.feat_pipeline.fakes import draw_face
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    """The fake detector and backend, registered under the names of the defaults."""
+    for name in ("mtcnn", "fake"):
+        monkeypatch.setitem(DETECTORS, name, "tests.feat_pipeline.fakes:FakeDetector")
+    for name in ("embedded", "fake"):
+        monkeypatch.setitem(BACKENDS, name, "tests.feat_pipeline.fakes:FakeExtractor")
+
+
+def au_rows(n=60, seed=3):
+    """An AU table of `n` faces on the fake backend's scale, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.array(["happy", "angry", "neutral"])[np.arange(n) % 3]
+    aus = pd.DataFrame(
+        {
+            "AU04_r": rng.uniform(0, 1, n) + 3 * (labels == "angry"),
+            "AU12_r": rng.uniform(0, 1, n) + 3 * (labels == "happy"),
+            "AU25_r": rng.uniform(0, 2, n),
+        }
+    )
+    aus.insert(0, "input", [f"photo{i}.jpg" for i in range(n)])
+    return aus, labels
+
+
+@pytest.fixture(scope="session")
+def au_table():
+    aus, labels = au_rows()
+    return AUTable(aus.assign(emotion=labels), backend="fake", backend_version="7", scale="r")
+
+
+@pytest.fixture(scope="session")
+def model_dir(au_table, tmp_path_factory):
+    """A small model, fitted on the fake backend's AUs."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    MultinomialLogit().fit(au_table, au_table.frame["emotion"]).save(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder: a smiling and a frowning face, a lone smile in a subfolder, a picture without a face."""
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    two = draw_face(np.full((120, 200, 3), 30, np.uint8), 20, 30, 40, smile=4)
+    save(draw_face(two, 110, 30, 48, smile=0, frown=4), folder / "two.png")
+    save(draw_face(np.full((90, 80, 3), 30, np.uint8), 10, 10, 50, smile=3.5), folder / "sub" / "one.png")
+    save(np.full((60, 70, 3), 90, np.uint8), folder / "empty.png")
+    return folder
+
+
+def save(picture_rgb, path):
+    Image.fromarray(picture_rgb).save(path)
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the program in this process: exit code, stdout, stderr."""
+
+    def run_main(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = stopped.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_main
