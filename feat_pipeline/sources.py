@@ -1,7 +1,7 @@
 """Photos, folders and arrays become frames: upright RGB pictures with a name.
 
-Frames are uint8 RGB of shape (height, width, 3) with the EXIF orientation applied. What cannot be read is handed
-on as `Skipped` with its reason, so that one bad file never ends a run.
+Frames are uint8 RGB of shape (height, width, 3) with the EXIF orientation applied. What cannot be read is
+handed on as `Skipped` with its reason, so that one bad file never ends a run.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ class Skipped:
 
 
 def input_name(path: PathLike) -> str:
-    """Return a path as text for tables and messages; bytes that are no UTF-8 are written as ``\\xNN``."""
+    """Return a path as text for tables and messages; bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def read_photo(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a JPEG, PNG, WebP, BMP or TIFF file.
 
-    Transparent parts are laid over white, 16-bit greys are scaled to 8 bits, and of an animated or multi-page file
-    the first picture is taken.
+    Transparent parts are laid over white, 16-bit greys are scaled to 8 bits, and of an animated or multi-page
+    file the first picture is taken.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ def read_photo(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 def find_photos(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     """List the photos that files and folders stand for.
 
-    Folders are searched with all their subfolders, in sorted order; hidden files and files without the suffix of a
-    photo are passed over there. A file given by name is always listed. A subfolder that cannot be
-    opened is listed itself, so that reading it reports why.
+    Folders are searched with all their subfolders, in sorted order; hidden files and files without the suffix
+    of a photo are passed over there. A file given by name is always listed. A subfolder that cannot be opened
+    is listed itself, so that reading it reports why.
 
     Parameters
     ----------

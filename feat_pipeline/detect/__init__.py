@@ -1,7 +1,7 @@
 """Face detectors behind one protocol and one registry.
 
-A detector takes a frame (uint8 RGB) and returns the faces in it. Boxes and points are in px from the left upper
-corner of the picture, so that the centre of its first pixel is (.5, .5).
+A detector takes a frame (uint8 RGB) and returns the faces in it. Boxes and points are in px from the left
+upper corner of the picture, so that the centre of its first pixel is (.5, .5).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Detection:
     confidence : float
         0 to 1; comparable within one detector only.
     points : ndarray of float32, shape (5, 2), or None
-        Eye, eye, nose tip, mouth corner, mouth corner in px, of each pair the one more to the left in an upright
-        face's picture first (the person's right). None where the detector finds no points.
+        The person's right eye, left eye, nose tip, right and left corner of the mouth, in px: in an upright
+        face, of each pair the one further left in the picture first. None where the detector finds no points.
     """
 
     box_xyxy: np.ndarray
@@ -123,9 +123,9 @@ def check_frame(frame_rgb: np.ndarray) -> None:
     InputError
         Another type or shape, or no pixels.
     """
-    shape = getattr(frame_rgb, "shape", ())
+    shape: tuple[int, ...] = getattr(frame_rgb, "shape", ())
     dtype = getattr(frame_rgb, "dtype", type(frame_rgb).__name__)
-    if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+    if dtype != np.uint8 or len(shape) != 3 or shape[-1] != 3 or 0 in shape:
         raise InputError(
             f"frame_rgb: expected uint8 of shape (height, width, 3), got {dtype} of shape {shape}; "
             "feat_pipeline.sources.from_array converts grey and RGBA pictures"
@@ -174,7 +174,7 @@ def to_detections(
     ]
 
 
-def shrink(frame_rgb: np.ndarray, max_side_px: int) -> tuple[np.ndarray, float]:
+def shrink(frame_rgb: np.ndarray, max_side_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the picture with its longer side at most `max_side_px`, and its size relative to the original.
 
     Parameters

@@ -1,7 +1,7 @@
 """MTCNN: three small networks propose, refine and check faces, and find five points in each.
 
-Zhang et al. 2016, doi:10.1109/LSP.2016.2603342. Answers equal those of the PyPI package `mtcnn`, whose weights it
-reads, within rounding (`tools/golden_mtcnn.py`); the networks run on onnxruntime.
+Zhang et al. 2016, doi:10.1109/LSP.2016.2603342. Answers equal those of the PyPI package `mtcnn`, whose
+weights it reads, within rounding (`tools/golden_mtcnn.py`); the networks run on onnxruntime.
 """
 
 from __future__ import annotations
@@ -163,9 +163,9 @@ def _proposals(offsets: np.ndarray, scores: np.ndarray, threshold: float) -> np.
 
 
 def _suppress(rows: np.ndarray, limit: float, of_smaller: bool = False) -> np.ndarray:
-    """Sort rows by score and drop each that overlaps any better one, itself dropped or not, by more than `limit`.
+    """Sort rows by score and drop each that overlaps a better one by more than `limit`.
 
-    Overlap is the shared area relative to the union, or to the smaller box.
+    The better one counts even when dropped itself. Overlap is the shared area relative to the union, or to the smaller box.
     """
     rows = rows[np.argsort(rows[:, 4])[::-1]]
     left, top, right, bottom = rows[:, :4].T

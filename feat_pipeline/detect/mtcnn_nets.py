@@ -1,8 +1,8 @@
 """The three networks of MTCNN as ONNX graphs, built in memory from the weights of the PyPI package `mtcnn`.
 
 Zhang et al. 2016, 'Joint face detection and alignment using multitask cascaded convolutional networks',
-doi:10.1109/LSP.2016.2603342. The layers are those of the package; only its weight files are read, so neither its
-code nor TensorFlow is imported.
+doi:10.1109/LSP.2016.2603342. The layers are those of the package; only its weight files are read, so neither
+its code nor TensorFlow is imported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_weights(net: str) -> list[np.ndarray]:
     Returns
     -------
     list of ndarray of float32
-        Per layer kernel (height, width, in, out) or (in, out), bias (out,) and, but for the heads, PReLU slopes.
+        Per layer kernel (height, width, in, out) or (in, out), bias (out,) and, except heads, PReLU slopes.
 
     Raises
     ------
@@ -80,7 +80,12 @@ class _Graph:
     def prelu(self) -> None:
         slopes = self.weights.pop(0)
         shape = (-1, 1, 1) if slopes.ndim == 3 else (-1,)
-        self.add("PRelu", self.last, self.constant(slopes.reshape(shape)))
+        values = self.last
+        # onnxruntime's own PRelu would take half of P-Net's time.
+        self.add("Min", values, self.constant(np.zeros(1, np.float32)))
+        below = self.add("Mul", self.last, self.constant(slopes.reshape(shape)))
+        self.add("Relu", values)
+        self.add("Add", self.last, below)
 
     def pool(self, size: int, pad_end: int = 0) -> None:
         pads = [0, 0, pad_end, pad_end]
@@ -89,6 +94,16 @@ class _Graph:
     def dense(self) -> None:
         kernel = self.constant(self.weights.pop(0))
         self.add("Gemm", self.last, kernel, self.constant(self.weights.pop(0)))
+
+    def head(self, trunk: str, output: str) -> None:
+        self.last = trunk
+        if self.weights[0].ndim == 4:
+            self.conv()
+        else:
+            self.dense()
+        # A sigmoid of the difference would be faster, but orders scores next to 1 otherwise than the package.
+        kind, attributes = ("Softmax", {"axis": 1}) if output == "scores" else ("Identity", {})
+        self.add(kind, self.last, output=output, **attributes)
 
     def flatten(self) -> None:
         # The weights expect columns before rows, channels last.
@@ -112,7 +127,9 @@ class _Graph:
 
 
 def build_pnet() -> ModelProto:
-    """Build P-Net: `picture` (1, h, w, 3) normalised RGB -> `offsets` (1, 4, h', w'), `scores` (1, 2, h', w').
+    """Build P-Net: `picture` (1, h, w, 3) -> `offsets` (1, 4, h', w'), `scores` (1, 2, h', w').
+
+    Pixels are RGB, (value - 127.5) / 128.
 
     Raises
     ------
@@ -128,12 +145,10 @@ def build_pnet() -> ModelProto:
         graph.conv()
         graph.prelu()
     trunk = graph.last
-    graph.conv()
-    graph.add("Identity", graph.last, output="offsets")
-    graph.last = trunk
-    graph.conv()
-    graph.add("Softmax", graph.last, axis=1, output="scores")
-    return graph.model({"picture": [1, "height", "width", 3]}, ["offsets", "scores"])
+    outputs = ["offsets", "scores"]
+    for output in outputs:
+        graph.head(trunk, output)
+    return graph.model({"picture": [1, "height", "width", 3]}, outputs)
 
 
 def build_rnet() -> ModelProto:
@@ -175,8 +190,8 @@ def build_onet() -> ModelProto:
 def _patches(graph: _Graph, size: int) -> dict[str, list]:
     """Cut square patches out of `picture` (1, 3, h, w) by bilinear sampling.
 
-    `rois` (n, 4) are the outer edges of the patches; `inside_x` and `inside_y` (n, size) are 1 where a sample lies
-    in the picture, else 0: outside of it the patch is 0.
+    `rois` (n, 4) are the outer edges of the patches; `inside_x` and `inside_y` (n, size) are 1 where a sample
+    lies in the picture, else 0: outside of it the patch is 0.
     """
     graph.add("Shape", "rois", start=0, end=1)
     zeros = graph.add("ConstantOfShape", graph.last, value=numpy_helper.from_array(np.zeros(1, np.int64)))
@@ -208,9 +223,6 @@ def _heads(graph: _Graph, inputs: dict[str, list], outputs: list[str]) -> ModelP
     graph.dense()
     graph.prelu()
     trunk = graph.last
-    for name in outputs:
-        graph.last = trunk
-        graph.dense()
-        kind, attributes = ("Softmax", {"axis": 1}) if name == "scores" else ("Identity", {})
-        graph.add(kind, graph.last, output=name, **attributes)
+    for output in outputs:
+        graph.head(trunk, output)
     return graph.model(inputs, outputs)
