@@ -53,10 +53,9 @@ def _uri(path: Path, share: int, steps: Sequence[tuple[int, int]]) -> str | None
         return None
     uri = ""
     for side, quality in steps:
-        small = picture.copy()
-        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality, optimize=True)
+        picture.save(buffer, "JPEG", quality=quality)
         uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
         if len(uri) <= share:
             return uri
