@@ -72,7 +72,7 @@ def _told(cases: pd.DataFrame, expected: dict[str, str]) -> str:
     name, bad = next(iter(by_column.items()))
     shown = ", ".join(f"row {row + 1}: {value!r}" for row, value in sorted(bad.items())[:3])
     if len(bad) > 3:
-        shown += f" and {len(bad) - 3} rows more"
+        shown += f" and {len(bad) - 3} more"
     others = [other for other in by_column if other != name]
     also = f"; also bad: {', '.join(others[:5])}{' ...' if len(others) > 5 else ''}" if others else ""
     return f"column {name} must hold {expected.get(name, 'a number')}, got {shown or 'something else'}{also}"

@@ -114,7 +114,7 @@ def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarr
     kept = table.with_rows(matched)
     several = kept.frame.duplicated(["input", "frame"]).sum()
     if several:
-        notes.append(f"{several} faces share their photo's label with another face of that photo")
+        notes.append(f"faces that share their photo's label with another face of it: {several}")
     return kept, found[matched].to_numpy().astype(str), notes
 
 

@@ -358,6 +358,8 @@ class MultinomialLogit:
 
     def _drop_unmeasured(self, values: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
         measured = ~np.isnan(values).all(axis=0) if len(values) else np.ones(len(names), dtype=bool)
+        if not measured.any():
+            raise FitError(f"no AU has a value in any of {len(values)} rows: nothing can be fitted")
         return self._drop(values, names, measured, "without any value")
 
     def _drop_constant(self, values: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:

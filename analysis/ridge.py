@@ -109,7 +109,9 @@ def covariance(
     -----
     The sandwich G^-1 H G^-1 with H the information of the likelihood and G = H + alpha on the
     coefficients (Gray 1992, JASA 87:942): the sampling variance of the penalised estimate, which
-    says nothing of its bias. Without penalty it is the inverse information, as statsmodels gives it.
+    says nothing of its bias. Under a strong penalty it errs on the large side (up to a fifth), since
+    it is taken at probabilities that the penalty drew together. Without penalty it is the inverse
+    information, as statsmodels gives it.
     Computed in contrasts of the classes, where G has full rank, over chunks of rows.
     """
     K, width = parameters.shape

@@ -27,17 +27,19 @@ def score(classes: np.ndarray, probabilities: np.ndarray, y: Any) -> dict[str, f
     Returns
     -------
     dict
-        `accuracy`, `balanced_accuracy` (mean recall of the classes that occur), `macro_f1`,
-        `log_loss` (nats), `majority` (share of the most frequent label: what guessing it scores), `n`.
+        `accuracy`, `balanced_accuracy` and `macro_f1` (mean recall and mean F1 of the classes that
+        occur), `log_loss` (nats), `majority` (share of the most frequent label: what guessing it
+        scores), `n`.
     """
-    from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+    from sklearn.metrics import f1_score, log_loss, recall_score
 
     y = np.asarray(y)
     predicted = classes[probabilities.argmax(axis=1)]
+    macro = {"labels": np.unique(y), "average": "macro", "zero_division": 0}
     return {
         "accuracy": float(np.mean(predicted == y)),
-        "balanced_accuracy": float(balanced_accuracy_score(y, predicted)),
-        "macro_f1": float(f1_score(y, predicted, average="macro")),
+        "balanced_accuracy": float(recall_score(y, predicted, **macro)),
+        "macro_f1": float(f1_score(y, predicted, **macro)),
         "log_loss": float(log_loss(y, probabilities, labels=classes)),
         "majority": float(np.unique(y, return_counts=True)[1].max() / len(y)),
         "n": len(y),

@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.autable import AUTable
+from analysis.errors import FitError
+from analysis.labels import column_labels, join_labels, read_labels
+
+
+def table_of(*inputs: str, **columns) -> AUTable:
+    frame = pd.DataFrame({"input": inputs, "frame": 0, "AU12_r": np.arange(len(inputs)) / 2, **columns})
+    return AUTable(frame, backend="embedded", backend_version="1", scale="r")
+
+
+def labels_of(tmp_path, text: str) -> pd.DataFrame:
+    path = tmp_path / "labels.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_labels(path)
+
+
+@pytest.mark.parametrize(
+    "header", ["input,label", "image,emotion", "File, Label", "path,emotion", "user,image,label"]
+)
+def test_labels_are_read_under_their_usual_names(tmp_path, header):
+    rows = "a.jpg,Happiness\nNA,sad\n" if header.count(",") == 1 else "u,a.jpg,Happiness\nu,NA,sad\n"
+    labels = labels_of(tmp_path, f"{header}\n{rows}")
+    assert labels.to_dict("list") == {"input": ["a.jpg", "NA"], "label": ["happy", "sad"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "empty"),
+        ("photo,label\na,happy\n", "no column 'input'"),
+        ("input,mood\na,happy\n", "no column 'label'"),
+        ("input,label\n", "no row"),
+        ("input,label\na,\n,happy\n", "no row"),
+        ("input,label\na,happy\na,sad\n", "a is labelled happy, sad"),
+    ],
+)
+def test_bad_label_files_are_refused(tmp_path, text, part):
+    with pytest.raises(FitError, match=part):
+        labels_of(tmp_path, text)
+
+
+def test_a_missing_label_file_is_named(tmp_path):
+    with pytest.raises(FitError, match=r"none\.csv: no such file"):
+        read_labels(tmp_path / "none.csv")
+
+
+def test_rows_find_their_label_by_input_then_by_name_then_without_ending(tmp_path):
+    labels = labels_of(tmp_path, "input,label\nset/a.jpg,happy\nb.jpg,sad\nc.png,fear\n")
+    table, y, notes = join_labels(table_of("set/a.jpg", "set/b.jpg", "set/c.jpg", "set/d.jpg"), labels)
+    assert y.tolist() == ["happy", "sad", "fear"]
+    assert table.frame["input"].tolist() == ["set/a.jpg", "set/b.jpg", "set/c.jpg"]
+    assert [note.split(",")[0] for note in notes] == [
+        "1 of 4 rows found their label by file name",
+        "1 of 4 rows found their label by file name without ending",
+        "1 of 4 rows have no label and are left out",
+    ]
+
+
+def test_a_name_that_stands_for_two_files_matches_neither(tmp_path):
+    labels = labels_of(tmp_path, "input,label\na.jpg,happy\nx/b.jpg,sad\ny/b.jpg,fear\nc.jpg,sad\n")
+    table, y, _ = join_labels(table_of("one/a.jpg", "two/a.jpg", "z/b.jpg", "z/c.jpg"), labels)
+    assert table.frame["input"].tolist() == ["z/c.jpg"]
+    assert y.tolist() == ["sad"]
+
+
+def test_all_faces_of_a_photo_share_its_label_and_the_note_says_so(tmp_path):
+    labels = labels_of(tmp_path, "input,label\na.jpg,happy\n")
+    table, y, notes = join_labels(table_of("a.jpg", "a.jpg"), labels)
+    assert (len(table), y.tolist()) == (2, ["happy", "happy"])
+    assert "label with another face of it: 1" in notes[0]
+
+
+def test_labels_that_match_nothing_show_both_sides(tmp_path):
+    labels = labels_of(tmp_path, "input,label\nq.jpg,happy\n")
+    with pytest.raises(FitError, match=r"no label matches.*'q\.jpg'.*'a\.jpg', 'b\.jpg'"):
+        join_labels(table_of("a.jpg", "b.jpg"), labels)
+
+
+def test_a_column_of_the_table_can_hold_the_labels():
+    table, y, notes = column_labels(table_of("a", "b", "c", emotion=["Anger", None, "sad"]), "emotion")
+    assert y.tolist() == ["angry", "sad"]
+    assert len(table) == 2
+    assert "1 of 3" in notes[0]
+
+
+def test_a_label_column_that_is_not_there_or_empty_is_refused():
+    with pytest.raises(FitError, match=r"'mood': no such column; the table has input, frame"):
+        column_labels(table_of("a"), "mood")
+    with pytest.raises(FitError, match="no row has a label"):
+        column_labels(table_of("a", mood=[None]), "mood")
