@@ -13,14 +13,14 @@ from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import make_extractor
-from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, is_measured, make_table, measure
+from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure
 from feat_pipeline.models import SHIPPED, load_model, model_name
 from feat_pipeline.outputs import PathLike
 from feat_pipeline.sources import Frame, Skipped, from_array, input_name, read_photo
 
 if TYPE_CHECKING:
+    from analysis.autable import AUTable
     from analysis.explain import FaceExplanation
-
     from feat_pipeline.models import EmotionModel
 
 CROP_PX = 160
@@ -51,7 +51,7 @@ class FacePrediction:
     aus : dict of str to float
         AU column to value; all NaN where the face could not be measured.
     probabilities : dict of str to dict
-        Model to emotion to probability; empty where the face could not be measured.
+        Model to emotion to probability; without the AU models where the face could not be measured.
     explanations : dict of str to FaceExplanation
         AU model to its reasons.
     crop_rgb : ndarray of uint8, shape (160, 160, 3)
@@ -157,12 +157,9 @@ class Predictor:
     def _predict(self, item: Measured) -> list[FacePrediction]:
         rows = face_rows(item)
         faces = [_unlabelled(row, _crop(item.frame.rgb, row[-1].box_xyxy)) for row in rows]
-        usable = [number for number, face in enumerate(item.faces) if is_measured(face)]
-        if usable:
-            table = make_table([rows[number] for number in usable], self.extractor)
-            chosen = [faces[number] for number in usable]
-            for name, model in self.models.items():
-                _add_answers(name, model, chosen, table)
+        table = make_table(rows, self.extractor)
+        for name, model in self.models.items():
+            _add_answers(name, model, faces, table)
         return faces
 
     def _check_models(self) -> None:
@@ -193,13 +190,14 @@ def _unlabelled(row: tuple[Any, ...], crop_rgb: np.ndarray) -> FacePrediction:
     )
 
 
-def _add_answers(name: str, model: EmotionModel, faces: list[FacePrediction], table: Any) -> None:
+def _add_answers(name: str, model: Any, faces: list[FacePrediction], table: AUTable) -> None:
     if model.consumes == "aus":
         from analysis.explain import explain_many
 
         for face, explanation in zip(faces, explain_many(model, table), strict=True):
-            face.probabilities[name] = dict(explanation.probabilities)
-            face.explanations[name] = explanation
+            if explanation is not None:  # None: the face could not be measured
+                face.probabilities[name] = dict(explanation.probabilities)
+                face.explanations[name] = explanation
         return
     answers = model.predict_proba(np.stack([face.crop_rgb for face in faces]))
     for face, row in zip(faces, answers, strict=True):

@@ -127,7 +127,8 @@ def _place(
     for shown in dict.fromkeys((lines, lines[:1])):
         label = _measure(shown, text_px, size)
         for rank, place in enumerate(_candidates(label, box, size)):
-            hidden = 2 * _share(place, _features(box)) + sum(3 * _share(place, other) for other in others)
+            hidden = _share(place, box) + 2 * _share(place, _features(box))
+            hidden += sum(3 * _share(place, other) for other in others)
             hidden += sum(_overlap(place, other) for other in taken) * 4 / _area(place)
             cost = hidden + 0.01 * rank + (0.2 if shown != lines else 0)
             options.append((cost, label, place))

@@ -203,13 +203,12 @@ def _os_reason(error: Exception) -> str:
 
 def _is_folder(path: Path) -> bool:
     try:
-        return path.is_dir() if path.exists() else _missing(path)
+        exists, folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
         raise InputError(f"{input_name(path)}: {_os_reason(error)}") from None
-
-
-def _missing(path: Path) -> bool:
-    raise InputError(f"{input_name(path)}: no such file or folder; check the path")
+    if not exists:
+        raise InputError(f"{input_name(path)}: no such file or folder; check the path")
+    return folder
 
 
 def _photos_below(folder: Path) -> list[Path]:

@@ -1,0 +1,89 @@
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from feat_pipeline.models import SHIPPED, models_dir
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "torch",
+    "torchvision",
+    "pandas",
+    "cv2",
+    "sklearn",
+    "statsmodels",
+    "scipy",
+    "matplotlib",
+    "onnxruntime",
+)
+
+
+def python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.parametrize("package", ["feat_pipeline", "analysis"])
+def test_importing_a_package_loads_no_heavy_library(package):
+    assert python(f"import {package}, sys; print([m for m in {HEAVY} if m in sys.modules])") == "[]\n"
+
+
+@pytest.mark.parametrize("package", ["feat_pipeline", "analysis"])
+def test_importing_a_package_takes_less_than_a_third_of_a_second(package):
+    code = f"import time; t = time.perf_counter(); import {package}; print(time.perf_counter() - t)"
+    assert min(float(python(code)) for _ in range(3)) < 0.3
+
+
+def test_the_help_of_the_program_loads_no_heavy_library():
+    code = f"""
+import sys
+from feat_pipeline.cli import main
+try:
+    main(["-h"])
+except SystemExit:
+    print([m for m in {HEAVY} if m in sys.modules])
+"""
+    assert python(code).splitlines()[-1] == "[]"
+
+
+def test_every_public_name_can_be_had():
+    code = "import feat_pipeline as f; print(all(getattr(f, name) is not None for name in f.__all__))"
+    assert python(code) == "True\n"
+
+
+def test_analysis_imports_neither_the_other_package_nor_torch_nor_cv2():
+    linter = shutil.which("lint-imports", path=Path(sys.executable).parent)
+    if linter is None:
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_checkout_holds_the_shipped_models():
+    assert models_dir() == ROOT / "models"
+    for name in SHIPPED:
+        assert {"model.json", "coefficients.csv", "CARD.md"} <= {
+            p.name for p in (models_dir() / name).iterdir()
+        }
+
+
+def test_the_wheel_holds_both_packages_their_data_and_the_models(tmp_path):
+    pytest.importorskip("hatchling")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    shipped = {p.relative_to(ROOT / "models").as_posix() for p in (ROOT / "models").rglob("*") if p.is_file()}
+    assert {f"feat_pipeline/shipped/{name}" for name in shipped} <= names
+    code = {
+        p.relative_to(ROOT).as_posix()
+        for top in ("analysis", "feat_pipeline")
+        for p in (ROOT / top).rglob("*.*")
+    }
+    assert {name for name in code if "__pycache__" not in name} <= names
+    assert not [name for name in names if name.startswith(("tests/", "tools/", "models/"))]

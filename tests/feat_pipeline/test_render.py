@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from feat_pipeline.predict import Predictor
+from feat_pipeline.render import _area, _layout, _overlap, annotate, label_lines
+from tests.feat_pipeline.fakes import draw_face
+
+
+@pytest.fixture
+def predictor(fakes, model_dir):
+    return Predictor(models=[model_dir])
+
+
+def crowd(rows=2, columns=4, side=90, gap=140):
+    picture = np.full((gap + rows * (side + gap), gap + columns * (side + gap), 3), 30, np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            x, y = gap + column * (side + gap), gap + row * (side + gap)
+            draw_face(picture, x, y, side, smile=3 + 0.1 * column)
+    return picture
+
+
+def test_a_label_says_emotion_probability_and_the_two_strongest_reasons(predictor, photos):
+    (face,) = predictor.predict(photos / "sub" / "one.png")
+    head, *reasons = label_lines(face)
+    assert head == f"happy {round(100 * face.probabilities['tiny']['happy'])} %"
+    assert len(reasons) == 2
+    assert reasons[0].startswith("AU12 lip corner puller +")
+
+
+def test_a_face_without_an_answer_is_labelled_so(predictor):
+    picture = np.zeros((60, 60, 3), np.uint8)
+    picture[10:40, 10:40] = (200, 255, 0)
+    assert label_lines(predictor.predict(picture)[0]) == ("not measured",)
+    assert annotate(picture, predictor.predict(picture)).any()
+
+
+def test_the_picture_given_stays_as_it_is(predictor):
+    picture = crowd()
+    before = picture.copy()
+    drawn = annotate(picture, predictor.predict(picture))
+    assert np.array_equal(picture, before)
+    assert drawn.shape == picture.shape and drawn.dtype == np.uint8 and not np.array_equal(drawn, picture)
+
+
+def test_a_small_picture_is_enlarged_until_letters_are_legible(predictor):
+    picture = draw_face(np.zeros((48, 40, 3), np.uint8), 4, 4, 30, smile=4)
+    assert annotate(picture, predictor.predict(picture)).shape == (480, 400, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2000, 60)])
+def test_pictures_of_any_shape_are_drawn_on(shape):
+    assert annotate(np.zeros((*shape, 3), np.uint8), []).ndim == 3
+
+
+def test_labels_lie_inside_the_picture_and_cover_neither_each_other_nor_a_face(predictor):
+    picture = crowd()
+    size = picture.shape[1], picture.shape[0]
+    faces = predictor.predict(picture)
+    boxes = [tuple(map(float, face.box_xyxy)) for face in faces]
+    places = [place for _, place in _layout(faces, boxes, size, None)]
+    assert len(places) == 8
+    for number, place in enumerate(places):
+        assert 0 <= place[0] < place[2] <= size[0] and 0 <= place[1] < place[3] <= size[1]
+        others = places[:number] + places[number + 1 :]
+        assert sum(_overlap(place, other) for other in others) == 0
+        assert sum(_overlap(place, box) for box in boxes) < 0.05 * _area(place)
+
+
+def test_a_face_that_fills_the_picture_still_gets_its_label(predictor):
+    picture = draw_face(np.zeros((300, 300, 3), np.uint8), 0, 0, 300, smile=4)
+    faces = predictor.predict(picture)
+    ((label, place),) = _layout(faces, [(0.0, 0.0, 300.0, 300.0)], (300, 300), None)
+    assert label.lines[0].startswith("happy") and place[2] <= 300 and place[3] <= 300
