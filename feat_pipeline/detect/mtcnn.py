@@ -165,7 +165,8 @@ def _proposals(offsets: np.ndarray, scores: np.ndarray, threshold: float) -> np.
 def _suppress(rows: np.ndarray, limit: float, of_smaller: bool = False) -> np.ndarray:
     """Sort rows by score and drop each that overlaps a better one by more than `limit`.
 
-    The better one counts even when dropped itself. Overlap is the shared area relative to the union, or to the smaller box.
+    The better one counts even when dropped itself. Overlap is the shared area relative to the union, or to
+    the smaller box.
     """
     rows = rows[np.argsort(rows[:, 4])[::-1]]
     left, top, right, bottom = rows[:, :4].T

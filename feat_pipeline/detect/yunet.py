@@ -16,6 +16,8 @@ from feat_pipeline.detect import Detection, check_frame, check_range, shrink, to
 from feat_pipeline.errors import UnavailableError
 
 VARIABLE = "FEAT_YUNET"
+# OpenCV 4.14 answers with stale memory on smaller pictures.
+_LEAST_SIDE_PX = 64
 
 
 class YunetDetector:
@@ -74,8 +76,10 @@ class YunetDetector:
         """
         check_frame(frame_rgb)
         small, scale = shrink(frame_rgb, self.max_side_px)
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        bottom, right = (max(0, _LEAST_SIDE_PX - side) for side in small.shape[:2])
+        padded = cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
+        self._net.setInputSize((padded.shape[1], padded.shape[0]))
+        _, found = self._net.detect(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
         if found is None:
             return []
         boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:4]], axis=1) / np.tile(scale, 2)

@@ -181,7 +181,9 @@ def test_a_truncated_file_is_refused_in_one_line(tmp_path, rgb, suffix, share):
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(rgb).save(path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(InputError, match=r"damaged or truncated \(.+\); save or download it again") as refused:
+    with pytest.raises(
+        InputError, match=r"damaged or truncated \(.+\); save or download it again"
+    ) as refused:
         read_photo(path)
     assert "\n" not in str(refused.value)
 
@@ -222,7 +224,7 @@ def test_a_missing_file_is_skipped(tmp_path):
 def test_an_impossible_name_is_an_input_error(tmp_path, name):
     with pytest.raises(InputError, match="cannot be opened"):
         read_photo(tmp_path / name)
-    with pytest.raises(InputError, match="cannot be opened|no such file"):
+    with pytest.raises(InputError, match=r"cannot be opened|no such file"):
         find_photos(tmp_path / name)
 
 
@@ -242,7 +244,16 @@ def names(paths, folder):
 
 
 def test_folders_are_searched_deep_and_in_order(tmp_path):
-    for name in ["b/z.jpg", "b/a.PNG", "a.jpeg", "b/c/d.tiff", "Z.webp", "e.bmp", "b/.hidden.jpg", ".git/x.jpg"]:
+    for name in [
+        "b/z.jpg",
+        "b/a.PNG",
+        "a.jpeg",
+        "b/c/d.tiff",
+        "Z.webp",
+        "e.bmp",
+        "b/.hidden.jpg",
+        ".git/x.jpg",
+    ]:
         photo(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no photo")
     expected = ["Z.webp", "a.jpeg", "e.bmp", "b/a.PNG", "b/z.jpg", "b/c/d.tiff"]

