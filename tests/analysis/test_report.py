@@ -284,6 +284,11 @@ def test_two_hundred_faces_stay_below_ten_megabytes(model, tmp_path):
     assert path.stat().st_size < 10_000_000
     assert len(page.all("article")) == 200
     assert len(page.all("img")) == 220
+    sizes = {True: 0, False: 0}
+    for img in page.all("img"):
+        sizes[img["alt"].startswith("Face ")] += len(img["src"])
+    assert sizes[True] <= 4_000_000
+    assert sizes[False] <= 3_000_000
     assert all(line["input"] in html for line in lines)
     assert all([name, "0", reason] in page.rows for name, _, reason in skipped)
 
