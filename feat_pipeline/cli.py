@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the program with all its commands."""
     parser = argparse.ArgumentParser(
         prog="feat-pipeline",
-        description="Name the emotion of every face in photos, and say which Action Units (AUs) spoke for it.",
+        description="Name the emotion of every face in photos, and the Action Units (AUs) that spoke for it.",
         epilog=f"example: feat-pipeline predict photos/ --out result --annotate\n\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

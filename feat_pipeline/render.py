@@ -98,10 +98,11 @@ def _layout(
 ) -> list[tuple[_Label, Box]]:
     """Find a place for every label, those of large faces first."""
     text_px = _text_px(boxes, size)
+    all_boxes = np.array(boxes).reshape(-1, 4)
     chosen: dict[int, tuple[_Label, Box]] = {}
-    for number in sorted(range(len(boxes)), key=lambda n: -_area(boxes[n])):
-        others = [box for n, box in enumerate(boxes) if n != number]
-        taken = [place for _, place in chosen.values()]
+    for number in np.argsort(-_areas(all_boxes), kind="stable").tolist():
+        others = np.delete(all_boxes, number, axis=0)
+        taken = np.array([place for _, place in chosen.values()]).reshape(-1, 4)
         lines = label_lines(predictions[number], model)
         chosen[number] = _place(lines, text_px, boxes[number], others, taken, size)
     return [chosen[number] for number in range(len(boxes))]
@@ -118,45 +119,39 @@ def _place(
     lines: tuple[str, ...],
     text_px: float,
     box: Box,
-    others: list[Box],
-    taken: list[Box],
+    others: np.ndarray,
+    taken: np.ndarray,
     size: tuple[int, int],
 ) -> tuple[_Label, Box]:
     """Choose the label, whole or its first line only, and the place that cover the least."""
+    x0, y0, x1, y1 = box
+    own = np.array([box, (x0, y0 + 0.2 * (y1 - y0), x1, y1)])  # the whole face, and brows to chin
     options: list[tuple[float, _Label, Box]] = []
     for shown in dict.fromkeys((lines, lines[:1])):
         label = _measure(shown, text_px, size)
-        for rank, place in enumerate(_candidates(label, box, size)):
-            hidden = _share(place, box) + 2 * _share(place, _features(box))
-            hidden += sum(3 * _share(place, other) for other in others)
-            hidden += sum(_overlap(place, other) for other in taken) * 4 / _area(place)
-            cost = hidden + 0.01 * rank + (0.2 if shown != lines else 0)
-            options.append((cost, label, place))
+        places = _candidates(label, box, size)
+        hidden = _shares(places, own) @ (1, 2) + 3 * _shares(places, others).sum(axis=1)
+        hidden += 4 * _overlaps(places, taken).sum(axis=1) / (label.width * label.height)
+        cost = hidden + 0.01 * np.arange(len(places)) + (0.2 if shown != lines else 0)
+        best = int(cost.argmin())
+        options.append((float(cost[best]), label, tuple(places[best].tolist())))
     _, label, place = min(options, key=lambda option: option[0])
     return label, place
 
 
-def _features(box: Box) -> Box:
-    """Brows to chin: what a label should leave free."""
-    x0, y0, x1, y1 = box
-    return x0, y0 + 0.2 * (y1 - y0), x1, y1
-
-
-def _candidates(label: _Label, box: Box, size: tuple[int, int]) -> list[Box]:
+def _candidates(label: _Label, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """Places around and in a face box, the preferred ones first, moved into the picture: shape (n, 4)."""
     x0, y0, x1, y1 = box
     w, h = label.width, label.height
     middle = (y0 + y1 - h) / 2
-    corners = [
+    corners = np.array([
         (x0, y1), (x0, y0 - h), (x1 - w, y1), (x1 - w, y0 - h),
         (x0, y0), (x1 - w, y0), (x1, middle), (x0 - w, middle),
         (x1, y0), (x0 - w, y0), (x1, y1 - h), (x0 - w, y1 - h),
-    ]  # fmt: skip
-    return [_inside(x, y, w, h, size) for x, y in corners]
-
-
-def _inside(x: float, y: float, w: float, h: float, size: tuple[int, int]) -> Box:
-    x, y = max(0.0, min(x, size[0] - w)), max(0.0, min(y, size[1] - h))
-    return x, y, x + w, y + h
+    ])  # fmt: skip
+    extent = np.array([w, h])
+    corners = np.clip(corners, 0, np.maximum(size - extent, 0))
+    return np.hstack([corners, corners + extent])
 
 
 def _measure(lines: tuple[str, ...], text_px: float, size: tuple[int, int]) -> _Label:
@@ -189,13 +184,18 @@ def _colour(face: FacePrediction, model: str | None) -> tuple[int, int, int]:
     return _COLOURS.get(face.label(model), _OTHER_COLOUR)
 
 
-def _area(box: Box) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    """Return the areas of boxes, shape (..., 4); 0 where the left edge is right of the right one."""
+    return np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(axis=-1)
 
 
-def _overlap(a: Box, b: Box) -> float:
-    return _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the common areas of boxes, shapes (n, 4) and (m, 4) -> (n, m)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return _areas(np.concatenate([low, high], axis=-1))
 
 
-def _share(cover: Box, box: Box) -> float:
-    return _overlap(cover, box) / max(_area(box), 1.0)
+def _shares(covers: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return which share of each box is covered, shapes (n, 4) and (m, 4) -> (n, m)."""
+    return _overlaps(covers, boxes) / np.maximum(_areas(boxes), 1.0)

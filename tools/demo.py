@@ -45,10 +45,15 @@ def run(*arguments: str) -> None:
         sys.exit(code)
 
 
-if __name__ == "__main__":
+def show() -> None:
+    """Extract, predict and report, and print where the results lie."""
     photos = sample_photos()
     run("extract", *photos, "--out", str(OUT / "aus"))
     run("predict", *photos, "--out", str(OUT), "--annotate")
     run("report", str(OUT))
     print(f"\nOpen the report: {(OUT / 'report.html').resolve().as_uri()}")
     print(f"Annotated photos: {OUT / 'annotated'}; AU table: {OUT / 'aus' / 'aus.csv'}")
+
+
+if __name__ == "__main__":
+    show()

