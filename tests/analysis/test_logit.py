@@ -425,13 +425,18 @@ def test_predicting_a_saved_model_imports_neither_pandas_nor_scikit_learn(model,
 
 @pytest.mark.slow
 def test_a_data_set_of_usual_size_is_fitted_and_predicted_in_time():
+    """Processor time of one thread, so that a busy machine does not fail it."""
     import time
 
+    from threadpoolctl import threadpool_limits
+
     X, y = simulated(28_000, 30, 7, seed=14)
-    start = time.perf_counter()
-    fitted = MultinomialLogit(terms="hinges").fit(X, y)
-    middle = time.perf_counter()
-    fitted.predict_proba(X)
+    with threadpool_limits(1):
+        start = time.process_time()
+        fitted = MultinomialLogit(terms="hinges").fit(X, y)
+        middle = time.process_time()
+        fitted.predict_proba(X)
+        end = time.process_time()
     assert fitted.coef_.shape == (7, 90)
     assert middle - start < 60
-    assert time.perf_counter() - middle < 0.5
+    assert end - middle < 0.5
