@@ -1,0 +1,107 @@
+"""AU extractors behind one protocol and one registry.
+
+An extractor takes frames and the faces detected in them, and returns for each face its landmarks, head pose
+and AUs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from feat_pipeline.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from feat_pipeline.detect import Detection
+
+BACKENDS: dict[str, str] = {"embedded": "feat_pipeline.extract.embedded:EmbeddedExtractor"}
+
+
+@dataclass(frozen=True, eq=False)
+class FaceAUs:
+    """One face, measured; all AUs are NaN where it could not be.
+
+    Parameters
+    ----------
+    box_xyxy : ndarray of float32, shape (4,)
+        Left, top, right, bottom in px.
+    confidence : float
+        The detector's, 0 to 1.
+    landmarks : ndarray of float32, shape (68, 2)
+        x and y in px, in dlib's and OpenFace's order.
+    pose_rad : ndarray of float32, shape (3,)
+        Rotations about x, y and z in radians, with OpenFace's signs.
+    aus : dict of str to float
+        AU column, such as ``AU12_r``, to its value.
+    """
+
+    box_xyxy: np.ndarray
+    confidence: float
+    landmarks: np.ndarray
+    pose_rad: np.ndarray
+    aus: dict[str, float]
+
+
+class AUExtractor(Protocol):
+    """What every backend offers."""
+
+    name: str
+    version: str
+    scale: str
+    au_columns: tuple[str, ...]
+
+    def extract(self, frames: list[np.ndarray], detections: list[list[Detection]]) -> list[list[FaceAUs]]:
+        """Measure every detected face of uint8 RGB pictures, in the order of the detections."""
+        ...
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """Whether a backend can run here, and if not, what mends it."""
+
+    name: str
+    version: str
+    available: bool
+    mend: str = ""
+
+
+def make_extractor(name: str = "auto") -> AUExtractor:
+    """Build an extractor by its name in `BACKENDS`.
+
+    Parameters
+    ----------
+    name : str
+        A backend, or 'auto' for the embedded one.
+
+    Returns
+    -------
+    AUExtractor
+
+    Raises
+    ------
+    UsageError
+        The name is unknown.
+    UnavailableError
+        The backend cannot run here; the message says what mends it.
+    """
+    name = "embedded" if name == "auto" else name
+    if name not in BACKENDS:
+        raise UsageError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
+    module_name, class_name = BACKENDS[name].split(":")
+    return getattr(importlib.import_module(module_name), class_name)()
+
+
+def available_backends() -> list[BackendStatus]:
+    """Try every registered backend, in the order of `BACKENDS`."""
+    statuses = []
+    for name in BACKENDS:
+        try:
+            extractor = make_extractor(name)
+        except (UnavailableError, ImportError) as error:
+            statuses.append(BackendStatus(name, "", False, str(error)))
+        else:
+            statuses.append(BackendStatus(name, extractor.version, True))
+    return statuses
