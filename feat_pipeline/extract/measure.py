@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feat_pipeline.errors import FeatPipelineError
+from feat_pipeline.errors import UnavailableError
 from feat_pipeline.sources import Frame, Skipped
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _extract(found: list[tuple[Frame, list[Detection]]], extractor: AUExtractor)
 
 
 def _failed(frame: Frame, step: str, error: Exception) -> Skipped:
-    if isinstance(error, FeatPipelineError):
+    if isinstance(error, UnavailableError):
         raise error
     reason = " ".join(str(error).split()) or type(error).__name__
     return Skipped(frame.path, frame.index, f"{step} failed: {reason}")
