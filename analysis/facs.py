@@ -90,6 +90,10 @@ _CATALOGUE = """
 44|Squint|orbicularis oculi, pars palpebralis|eye
 45|Blink|relaxed levator palpebrae superioris; orbicularis oculi|eye
 46|Wink|orbicularis oculi|eye
+61|Eyes turn left|lateral and medial rectus|eye
+62|Eyes turn right|lateral and medial rectus|eye
+63|Eyes up|superior rectus|eye
+64|Eyes down|inferior rectus|eye
 """
 
 

@@ -40,7 +40,7 @@ CANDIDATES = {
     7: "*+eyeSquint -g_eye_aperture +g_lower_lid_height -eyeWide +t_under_eye_down -g_upper_lid_height",
     9: "*-g_nose_wing_to_eye +t_nose_root_down +t_nose_root_across +browDown +eyeSquint +t_cheek_fold_across"
        " -g_inner_brow_height +cheekSquint",
-    10: "*+mouthUpperUp -g_nose_to_upper_lip +t_cheek_fold_across -mouthSmile -jawOpen",
+    10: "*+mouthUpperUp *-mouthSmile -g_nose_to_upper_lip +t_cheek_fold_across -jawOpen",
     12: "*+mouthSmile +mouthSmile_max +g_corner_height +g_mouth_width -mouthFrown -g_corner_to_nose",
     14: "*+mouthDimple +mouthDimple_max +mouthDimple_uneven +mouthSmile_uneven +mouthPress -g_lip_gap -jawOpen"
         " +t_lip_corner_across",

@@ -490,7 +490,7 @@ def main() -> None:
                      "faces": {k: len(v) for k, v in splits.items() if isinstance(v, Faces)},
                      "parameters": sum(p.numel() for p in net.parameters())},
     }  # fmt: skip
-    (args.work / "evaluation.json").write_text(json.dumps(result, indent=1))
+    (args.out / "evaluation.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result, indent=1))
     export(net, args.out / "network.onnx")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from feat_pipeline.detect import Detection, FaceDetector
     from feat_pipeline.extract import AUExtractor, FaceAUs
 
+    _Found = tuple[Frame, list[Detection]]
+
+_T = TypeVar("_T")
 BATCH_FRAMES = 32
-BATCH_PIXELS = 50_000_000  # bounds the memory: two batches are held at a time
+BATCH_PIXELS = 50_000_000  # bounds the memory: three batches are held at a time
 LANDMARKS = 68
 NO_FACE = "no face found"
 
@@ -41,7 +44,8 @@ def measure(
     Parameters
     ----------
     items : iterable of Frame or Skipped
-        What a source gives; it is read in another thread, a batch ahead. What was skipped is handed on.
+        What a source gives. It is read in one thread and looked at by the detector in another, each a batch
+        ahead. What was skipped is handed on.
     detector : FaceDetector
     extractor : AUExtractor
 
@@ -51,8 +55,10 @@ def measure(
         A frame without a face is skipped by `NO_FACE`. One that makes the detector or the extractor fail is
         skipped with the failure as its reason, and the rest goes on.
     """
-    for batch in _read_ahead(iter(items)):
-        yield from _measure_batch(batch, detector, extractor)
+    read = _ahead(_batches(items), "reader")
+    found = _ahead(([_detect(item, detector) for item in batch] for batch in read), "detector")
+    for batch in found:
+        yield from _measure_batch(batch, extractor)
 
 
 def is_measured(face: FaceAUs) -> bool:
@@ -111,36 +117,38 @@ def _face_numbers(face: FaceAUs, au_columns: tuple[str, ...]) -> np.ndarray:
     return np.concatenate([head, aus, np.asarray(face.landmarks).T.ravel()]).astype(np.float32)
 
 
-def _read_ahead(items: Iterator[Frame | Skipped]) -> Iterator[list[Frame | Skipped]]:
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        upcoming = reader.submit(_next_batch, items)
-        while batch := upcoming.result():
-            upcoming = reader.submit(_next_batch, items)
-            yield batch
+def _ahead(items: Iterator[_T], name: str) -> Iterator[_T]:
+    """Compute the next item in a thread of its own while the one before is used."""
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix=name) as worker:
+        upcoming = worker.submit(next, items, end)
+        while (item := upcoming.result()) is not end:
+            upcoming = worker.submit(next, items, end)
+            yield cast("_T", item)
 
 
-def _next_batch(items: Iterator[Frame | Skipped]) -> list[Frame | Skipped]:
+def _batches(items: Iterable[Frame | Skipped]) -> Iterator[list[Frame | Skipped]]:
     batch: list[Frame | Skipped] = []
     pixels = 0
     for item in items:
         batch.append(item)
         pixels += item.rgb.size // 3 if isinstance(item, Frame) else 0
         if len(batch) == BATCH_FRAMES or pixels >= BATCH_PIXELS:
-            break
-    return batch
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
 
 
-def _measure_batch(
-    batch: list[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
-) -> Iterator[Measured | Skipped]:
-    found = [_detect(item, detector) if isinstance(item, Frame) else item for item in batch]
-    with_faces = [item for item in found if not isinstance(item, Skipped)]
-    measured = iter(_extract(with_faces, extractor))
-    for item in found:
+def _measure_batch(batch: list[_Found | Skipped], extractor: AUExtractor) -> Iterator[Measured | Skipped]:
+    measured = iter(_extract([item for item in batch if not isinstance(item, Skipped)], extractor))
+    for item in batch:
         yield item if isinstance(item, Skipped) else next(measured)
 
 
-def _detect(frame: Frame, detector: FaceDetector) -> tuple[Frame, list[Detection]] | Skipped:
+def _detect(frame: Frame | Skipped, detector: FaceDetector) -> _Found | Skipped:
+    if isinstance(frame, Skipped):
+        return frame
     try:
         detections = detector.detect(frame.rgb)
     except Exception as error:  # whatever one picture does to a third party's code, the rest goes on
@@ -148,7 +156,7 @@ def _detect(frame: Frame, detector: FaceDetector) -> tuple[Frame, list[Detection
     return (frame, detections) if detections else Skipped(frame.path, frame.index, NO_FACE)
 
 
-def _extract(found: list[tuple[Frame, list[Detection]]], extractor: AUExtractor) -> list[Measured | Skipped]:
+def _extract(found: list[_Found], extractor: AUExtractor) -> list[Measured | Skipped]:
     if not found:
         return []
     try:

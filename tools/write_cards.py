@@ -1,0 +1,175 @@
+"""Write the cards of the shipped models out of the numbers that the other tools left beside them.
+
+    python tools/write_cards.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.facs import AUS
+from analysis.logit import MultinomialLogit
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+NINETEEN = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def markdown(rows: list[dict[str, object]]) -> str:
+    head = list(rows[0])
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(row[name]) for name in head) + " |" for row in rows])
+
+
+def teacher_r(formula: dict, r: dict[str, float]) -> str:
+    """Agreement with the teacher of the blendshapes that a formula uses."""
+    found = {}
+    for term in formula["terms"]:
+        stem = term.split("_")[0]
+        sides = [r[name] for name in (stem, stem + "Left", stem + "Right") if name in r]
+        if sides:
+            found[stem] = f"{stem} {sum(sides) / len(sides):.2f}"
+    return ", ".join(found.values()) or "–"
+
+
+def embedded_card(folder: Path) -> str:
+    shipped = json.loads((folder / "embedded.json").read_text())
+    judged = json.loads((folder / "evaluation.json").read_text())
+    validity = pd.read_csv(folder / "validity.csv").set_index("au")
+    persons, crops = judged["photos of unseen persons"], judged["FER2013 PublicTest, no copies"]
+    training = judged["training"]
+    r = persons["mean_of_views"]["r"]
+    rows = []
+    for column, formula in shipped["aus"].items():
+        number = int(column[2:4])
+        row = validity.loc[number]
+        measured = pd.notna(row.auc)
+        rows.append({
+            "AU": number, "name": AUS[number].name, "region": AUS[number].region, "computed as (weights of z-scores)": row.formula,
+            "r with teacher": teacher_r(formula, r), "coded": int(row.coded),
+            "AUC by subject": f"{row.auc:.3f}" if measured else "–",
+            "95 % interval": row.auc_interval.strip("[]").replace(", ", "–") if measured else "–",
+            "plain mapping": f"{row.auc_plain:.3f}" if measured else "–",
+            "validity": {"low": "**low validity**", "unknown": "not measured"}.get(row.validity, row.validity),
+        })  # fmt: skip
+    nineteen = validity.loc[list(NINETEEN)]
+    teacher = pd.Series(r)
+    return f"""# embedded: landmarks, head pose and AU intensities of a face crop
+
+Version {shipped["version"]}. Licence: MIT for the network and its formulas; see "Data and terms" for what it learned from.
+
+## What it is
+A residual network of {training["parameters"]:,} parameters while training (its {Path(folder / "network.onnx").stat().st_size / 1e6:.1f} MB file keeps
+the outputs that are used, large weights in half precision). A grey 96×96 crop goes in; 68 landmarks with depth, the
+head's rotation and 51 blendshapes come out. `embedded.json` holds one formula per AU: a weighted sum of that evidence,
+taken from the AU's own region of the face, then a monotone piecewise linear calibration to 0–5.
+Emotion labels were never used, neither for the network nor for the formulas nor for the scale.
+
+## How it was made
+1. `tools/label_faces.py`: the teacher, MediaPipe's face landmarker (Apache-2.0), answers for every picture and its mirror
+   image; the network learns the mean of both answers.
+2. `tools/train_embedded.py`: {training["steps"]:,} steps of {training["batch"]} (seed {training["seed"]}) on {training["faces"]["photos"]:,} photos and {training["faces"]["crops"]:,} FER2013 Training crops;
+   mirror, rotation, scale, shift, light, blur, noise, down-sampling. Photos are split by person.
+   The shipped run was stopped and resumed with another number of steps twice (at 3,400 and 4,000), which shifted its
+   learning-rate schedule a little; a run in one piece gives other weights of the same kind.
+3. `tools/choose_au_formulas.py`: signs from anatomy, weights from a logistic regression on the human FACS codes of
+   `ckplus_dev` (165 peak frames of 59 subjects, with two frames before each peak at a third of the weight), drawn towards
+   the plain mapping by a ridge. AUs coded on fewer than ten of these faces keep the plain mapping.
+4. Scale: each AU's scores over FER2013 Training faces were given the quantiles of the same AU's `_r` in a public table of
+   OpenFace 2.x stills (4,473 faces). AU43 takes OpenFace's AU45; AUs that OpenFace lacks take the mean quantile curve of
+   its 17. What OpenFace calls 0 keeps its order below {0.2}. So '3' means 'as strong among these faces as OpenFace's 3 is
+   among those', and nothing more: intensities were not compared with human intensity coders.
+
+## Data and terms
+- Photographs of faces, Apache-2.0, mostly neutral and happy.
+- FER2013 Training images: Kaggle competition data, research use. Whoever needs weights free of them can train on the
+  photos alone with the same tools.
+- Extended Cohn-Kanade (half of its subjects): research only; used to choose formula weights, never to train the network.
+
+## Measured quality
+Landmark error in distances between the outer eye corners, and Pearson r of the 51 blendshapes, against the teacher (mean
+of its two views; against one view the mean r is {persons["single_view"]["mean_r"]:.3f} and {crops["single_view"]["mean_r"]:.3f}). Between its own two views the teacher reaches a mean r of .757 on
+the photos, so that 1.0 is out of reach.
+
+| faces | n | landmark error, mean (median) | mean r | median r | blendshapes with r ≥ .80 |
+|---|---|---|---|---|---|
+| photos of unseen persons | {persons["n"]} | {percent(persons["landmark_error_mean"], 2)} ({percent(persons["landmark_error_median"], 2)}) | {persons["mean_of_views"]["mean_r"]:.3f} | {persons["mean_of_views"]["median_r"]:.3f} | {int((teacher >= 0.8).sum())} of 51 |
+| FER2013 PublicTest, without copies | {crops["n"]} | {percent(crops["landmark_error_mean"], 2)} ({percent(crops["landmark_error_median"], 2)}) | {crops["mean_of_views"]["mean_r"]:.3f} | {crops["mean_of_views"]["median_r"]:.3f} | {int((pd.Series(crops["mean_of_views"]["r"]) >= 0.8).sum())} of 51 |
+
+AUC against human FACS codes on the peak frames of `ckplus_dev`, cross-validated by subject (ten folds, mean of five
+partitions), mean over 19 AUs: **{nineteen.auc.mean():.3f}**; the plain mapping of this network's blendshapes has {nineteen.auc_plain.mean():.3f}. Intervals are
+bootstraps over subjects of the fitted formula, and a little hopeful for that. Fewer than ten coded faces say little.
+
+{markdown(rows)}
+
+## Limits
+- The teacher is a network too; what it cannot see (cheek squint, nose sneer) comes from geometry and texture here.
+- Posed, frontal, studio faces (CK+) chose the formulas. Spontaneous, occluded, strongly turned or made-up faces are worse.
+- Beyond about 40° of yaw the landmarks of the far side are guesses. Faces under 24 px lose brow and lid detail.
+- A single photo has no neutral face to compare with: a resting face with low brows reads as some AU4.
+- Not for judging a person, for work, school, policing or medicine.
+"""
+
+
+def logit_card(folder: Path) -> str:
+    model = MultinomialLogit.load(folder)
+    scores = model.scores_
+    public, private = scores["PublicTest"], scores["PrivateTest"]
+    tried = markdown([{k: (f"{v:.4f}" if isinstance(v, float) and k != "alpha" else v) for k, v in t.items()}
+                      for t in scores["tried_on_PublicTest"]])  # fmt: skip
+    quality = markdown([
+        {"part": name, "n": s["n"], "accuracy": percent(s["accuracy"]), "95 % interval": "–".join(percent(v) for v in s["accuracy_interval"]),
+         "without copies of Training images": f"{percent(s['accuracy_without_copies'])} (n = {s['n_without_copies']})",
+         "balanced accuracy": percent(s["balanced_accuracy"]), "macro F1": f"{s['macro_f1']:.3f}", "log loss": f"{s['log_loss']:.3f}"}
+        for name, s in (("PublicTest (chose terms and ridge)", public), ("PrivateTest (looked at once)", private))
+    ])  # fmt: skip
+    recall = markdown([{"emotion": e, "recall on PrivateTest": percent(v)} for e, v in private["recall"].items()])
+    return f"""# logit-embedded: seven emotions from the embedded backend's AUs
+
+Licence: MIT for the coefficients; see "Data and terms".
+
+## What it is
+A ridge multinomial logistic regression ({model.terms}, alpha {model.alpha:g}) on {len(model.feature_names_in_)} AU intensities of the `embedded` backend, class-centred:
+`coefficients.csv` lists every coefficient with its standard error. Its answer is a sum of one function per AU, so the
+contributions that explanations show are exact. The standard errors are those of a penalised fit: no p-values.
+
+## How it was made
+`tools/train_logit.py`: fitted on the AUs of all {model.n_:,} FER2013 Training rows, each measured as a face crop (`--detector
+none`), none dropped. Terms and ridge were chosen by accuracy on PublicTest:
+
+{tried}
+
+## Data and terms
+FER2013, Kaggle competition data: research use. Its labels are the words that raters gave to web pictures, with
+much noise (people agree with them on about 65 %), and are no record of what anyone felt.
+
+## Measured quality
+{quality}
+
+Guessing the most frequent class scores {percent(private["majority"])}. Intervals are bootstraps over rows; FER2013 names no persons.
+
+{recall}
+
+## Limits
+- {", ".join(e for e, v in private["recall"].items() if v < 0.4)}: found in fewer than four of ten cases. Do not use the model to look for these.
+- {len(model.low_validity_)} of its AUs are of low validity by the backend's card ({", ".join(c[:4] for c in model.low_validity_) or "none"}); explanations mark them.
+- AUs travel together; a coefficient is what an AU adds given the others, not the AU's effect alone.
+- What faces show is not what people feel. Not for judging a person, for work, school, policing or medicine.
+"""
+
+
+def main() -> None:
+    for name, card in (("embedded", embedded_card), ("logit-embedded", logit_card)):
+        text = card(MODELS / name)
+        (MODELS / name / "CARD.md").write_text(text, encoding="utf-8")
+        print(f"models/{name}/CARD.md")
+
+
+if __name__ == "__main__":
+    main()
