@@ -1,7 +1,7 @@
 """Faces per second from photo files to a table of AUs: each detector here, and MediaPipe's face landmarker.
 
-    python benchmarks/extract_speed.py --photos FOLDER [--n 500] [--repeats 3] [--landmarker face_landmarker.task]
-    [--yunet face_detection_yunet.onnx] [--out table.csv]
+    python benchmarks/extract_speed.py --photos FOLDER [--n 500] [--repeats 3]
+        [--landmarker face_landmarker.task] [--yunet face_detection_yunet.onnx] [--out table.csv]
 
 Every contender reads the same files and writes a CSV. Each run is a process of its own and starts its clock
 when its imports and models are ready and a first photo has gone through; contenders take turns, and the
@@ -84,7 +84,9 @@ def run_mediapipe(photos: list[Path], task: str, out: Path) -> dict:
     rows = []
     for path in photos:
         answer = landmarker.detect(mp.Image.create_from_file(str(path)))
-        for i, (points, scores) in enumerate(zip(answer.face_landmarks, answer.face_blendshapes, strict=True)):
+        for i, (points, scores) in enumerate(
+            zip(answer.face_landmarks, answer.face_blendshapes, strict=True)
+        ):
             row = {"input": str(path), "face": i} | {s.category_name: s.score for s in scores}
             row |= {f"x_{j}": p.x for j, p in enumerate(points[:68])}
             rows.append(row | {f"y_{j}": p.y for j, p in enumerate(points[:68])})
@@ -124,7 +126,9 @@ def start_child(args: argparse.Namespace, contender: str, *extra: str, cores: se
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--photos", type=Path, default=_shared("data/facial_expressions/images"))
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
@@ -139,7 +143,12 @@ def main() -> None:
         return
     if args.run:
         return child(args)
-    contenders = ["mtcnn", "haar", *(["yunet"] if args.yunet else []), *(["mediapipe"] if args.landmarker else [])]
+    contenders = [
+        "mtcnn",
+        "haar",
+        *(["yunet"] if args.yunet else []),
+        *(["mediapipe"] if args.landmarker else []),
+    ]
     rows = []
     for name, cores in (("all cores", None), ("one core", {min(os.sched_getaffinity(0))})):
         runs: dict[str, list[dict]] = {contender: [] for contender in contenders}
@@ -149,8 +158,11 @@ def main() -> None:
         for contender, results in runs.items():
             middle = sorted(results, key=lambda r: r["seconds"])[len(results) // 2]
             spread = [round(r["photos"] / r["seconds"], 1) for r in results]
-            rows.append({"contender": contender, "cores": name, "photos_per_s": round(middle["photos"] / middle["seconds"], 1),
-                         "runs": " ".join(map(str, sorted(spread))), **middle})  # fmt: skip
+            rate = round(middle["photos"] / middle["seconds"], 1)
+            runs_sorted = " ".join(map(str, sorted(spread)))
+            rows.append(
+                {"contender": contender, "cores": name, "photos_per_s": rate, "runs": runs_sorted, **middle}
+            )
     table = pd.DataFrame(rows)
     stages = {c: start_child(args, c, "--stages") for c in contenders if c != "mediapipe"}
     args.out.parent.mkdir(parents=True, exist_ok=True)

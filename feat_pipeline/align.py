@@ -15,9 +15,9 @@ TEMPLATE_5 = np.array([[0.36, 0.37], [0.64, 0.37], [0.50, 0.52], [0.38, 0.675], 
 BOX_SCALE, BOX_SHIFT_DOWN = 1.29, 0.067
 #: dlib's 68 points, mirrored.
 MIRROR_68 = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38]
-    + [37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
-)
+    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46,
+     39, 38, 37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
+)  # fmt: skip
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def invert(matrix: np.ndarray) -> np.ndarray:
-    """The 2x3 matrix that undoes ``matrix``."""
+    """Return the 2x3 matrix that undoes ``matrix``."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
@@ -119,7 +119,9 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     # OpenCV counts from the centre of the first pixel.
     centred = matrix.copy()
     centred[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    return cv2.warpAffine(image, centred, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        image, centred, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _shrink_first(image: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +135,9 @@ def _shrink_first(image: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.
     corners = transform_points(invert(matrix), np.array([[0, 0], [size, 0], [0, size], [size, size]], float))
     height, width = image.shape[:2]
     left, top = np.clip(np.floor(corners.min(0)) - factor, 0, (width - 1, height - 1)).astype(int)
-    right, bottom = np.clip(np.ceil(corners.max(0)) + factor, (left + 1, top + 1), (width, height)).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(0)) + factor, (left + 1, top + 1), (width, height)).astype(
+        int
+    )
     region = image[top:bottom, left:right]
     new_width, new_height = max(1, region.shape[1] // factor), max(1, region.shape[0] // factor)
     small = cv2.resize(region, (new_width, new_height), interpolation=cv2.INTER_AREA)

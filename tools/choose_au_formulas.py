@@ -33,34 +33,40 @@ from feat_pipeline.extract.embedded import EmbeddedExtractor
 CANDIDATES = {
     1: "*+browInnerUp +g_inner_brow_height +g_brow_tilt -browDown +t_forehead_down",
     2: "*+browOuterUp +g_outer_brow_height +t_forehead_down -browDown",
-    4: "*+browDown -g_inner_brow_height -g_middle_brow_height -g_brow_gap +t_glabella_across +eyeSquint -eyeWide"
-       " -browOuterUp",
+    4: "*+browDown -g_inner_brow_height -g_middle_brow_height -g_brow_gap +t_glabella_across"
+        " +eyeSquint -eyeWide -browOuterUp",
     5: "*+eyeWide +g_eye_aperture +g_upper_lid_height -eyeSquint -eyeBlink -eyeLookDown",
-    6: "*+eyeSquint +cheekSquint -g_eye_aperture +g_lower_lid_height +t_crows_feet_down +t_under_eye_down -eyeWide",
-    7: "*+eyeSquint -g_eye_aperture +g_lower_lid_height -eyeWide +t_under_eye_down -g_upper_lid_height",
-    9: "*-g_nose_wing_to_eye +t_nose_root_down +t_nose_root_across +browDown +eyeSquint +t_cheek_fold_across"
-       " -g_inner_brow_height +cheekSquint",
+    6: "*+eyeSquint +cheekSquint -g_eye_aperture +g_lower_lid_height +t_crows_feet_down"
+        " +t_under_eye_down -eyeWide",
+    7: "*+eyeSquint -g_eye_aperture +g_lower_lid_height -eyeWide +t_under_eye_down"
+        " -g_upper_lid_height",
+    9: "*-g_nose_wing_to_eye +t_nose_root_down +t_nose_root_across +browDown +eyeSquint"
+        " +t_cheek_fold_across -g_inner_brow_height +cheekSquint",
     10: "*+mouthUpperUp *-mouthSmile -g_nose_to_upper_lip +t_cheek_fold_across -jawOpen",
     12: "*+mouthSmile +mouthSmile_max +g_corner_height +g_mouth_width -mouthFrown -g_corner_to_nose",
-    14: "*+mouthDimple +mouthDimple_max +mouthDimple_uneven +mouthSmile_uneven +mouthPress -g_lip_gap -jawOpen"
-        " +t_lip_corner_across",
+    14: "*+mouthDimple +mouthDimple_max +mouthDimple_uneven +mouthSmile_uneven +mouthPress -g_lip_gap"
+        " -jawOpen +t_lip_corner_across",
     15: "*+mouthFrown +mouthFrown_max -g_corner_height -mouthSmile +mouthShrugLower -jawOpen",
     16: "*+mouthLowerDown -g_chin_to_lip +jawOpen +g_lip_gap -mouthUpperUp",
-    17: "*+mouthShrugLower *+mouthShrugUpper -g_chin_to_lip -g_lower_lip +t_chin_down +t_chin_across -g_lip_gap"
-        " -jawOpen -g_nose_to_upper_lip -mouthSmile",
+    17: "*+mouthShrugLower *+mouthShrugUpper -g_chin_to_lip -g_lower_lip +t_chin_down +t_chin_across"
+        " -g_lip_gap -jawOpen -g_nose_to_upper_lip -mouthSmile",
     18: "*+mouthPucker",
-    20: "*+mouthStretch +mouthStretch_max +g_mouth_width -mouthPucker -g_corner_height +mouthLowerDown",
+    20: "*+mouthStretch +mouthStretch_max +g_mouth_width -mouthPucker -g_corner_height"
+        " +mouthLowerDown",
     22: "*+mouthFunnel",
-    23: "*+mouthPress *+mouthRollLower +mouthRollUpper -g_upper_lip -g_lower_lip -g_mouth_width -g_lip_gap"
-        " -mouthSmile -mouthFrown",
-    24: "*+mouthPress *+mouthRollLower +mouthRollUpper -g_upper_lip -g_lower_lip -g_lip_gap -mouthSmile -jawOpen"
-        " -mouthFrown",
+    23: "*+mouthPress *+mouthRollLower +mouthRollUpper -g_upper_lip -g_lower_lip -g_mouth_width"
+        " -g_lip_gap -mouthSmile -mouthFrown",
+    24: "*+mouthPress *+mouthRollLower +mouthRollUpper -g_upper_lip -g_lower_lip -g_lip_gap"
+        " -mouthSmile -jawOpen -mouthFrown",
     25: "*+g_lip_gap *+jawOpen +mouthLowerDown +mouthUpperUp -mouthPress -mouthClose",
     26: "*+jawOpen *-jawOpen_wide +g_chin_to_nose",
     27: "*+jawOpen +jawOpen_wide +g_lip_gap +g_chin_to_nose -g_mouth_width +mouthFunnel",
     28: "*+mouthRollLower *+mouthRollUpper",
     43: "*+eyeBlink *-g_eye_aperture",
-    61: "*+eyesLeft", 62: "*+eyesRight", 63: "*+eyeLookUp", 64: "*+eyeLookDown",
+    61: "*+eyesLeft",
+    62: "*+eyesRight",
+    63: "*+eyeLookUp",
+    64: "*+eyeLookDown",
 }  # fmt: skip
 SAME_IN_OPENFACE = {43: 45}
 LOW, FEWEST_CODED, FEWEST_FITTED = 0.75, 3, 10
@@ -172,7 +178,9 @@ def openface_curves(path: Path) -> dict[int, np.ndarray]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("--network", "--ckplus", "--codes", "--openface", "--fer2013"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--population", type=int, default=6000, help="FER2013 Training faces for the scale")
@@ -197,7 +205,10 @@ def main() -> None:
     for number, spec in CANDIDATES.items():
         names, signs, prior = parse(spec)
         signed = signs * (evidence[names] - mean[names]) / sd[names]
-        x, y = signed.clip(-4, 4).to_numpy(), codes.get(f"AU{number}", pd.Series(np.nan, codes.index)).to_numpy()
+        x, y = (
+            signed.clip(-4, 4).to_numpy(),
+            codes.get(f"AU{number}", pd.Series(np.nan, codes.index)).to_numpy(),
+        )
         coded = int(np.nansum(y[peak]))
         row = {"au": number, "coded": coded}
         w = prior
@@ -209,18 +220,27 @@ def main() -> None:
             row["auc_interval"] = bootstrap_interval(y[peak], (x @ w)[peak], subject[peak])
         w = w / w.sum()
         used = [i for i in range(len(names)) if w[i] > 0]
-        terms = {names[i]: [float(mean[names[i]]), float(sd[names[i]]), round(float(w[i] * signs[i]), 4)] for i in used}
+        terms = {
+            names[i]: [float(mean[names[i]]), float(sd[names[i]]), round(float(w[i] * signs[i]), 4)]
+            for i in used
+        }
         of_population = sum(c * (population[n] - m) / s for n, (m, s, c) in terms.items())
-        scores, intensities = calibration(of_population.to_numpy(), curves.get(SAME_IN_OPENFACE.get(number, number), curves[0]))
+        scores, intensities = calibration(
+            of_population.to_numpy(), curves.get(SAME_IN_OPENFACE.get(number, number), curves[0])
+        )
         auc = row.get("auc")
         validity = "unknown" if auc is None else "low" if auc < LOW else "good"
         formulas[f"AU{number:02d}_r"] = {"terms": terms, "scores": scores, "intensities": intensities,
                                          "auc": auc, "coded": coded, "validity": validity}  # fmt: skip
-        rows.append(row | {"validity": validity, "formula": " ".join(f"{c[2]:+.2f} {n}" for n, c in terms.items())})
+        rows.append(
+            row | {"validity": validity, "formula": " ".join(f"{c[2]:+.2f} {n}" for n, c in terms.items())}
+        )
     table = pd.DataFrame(rows)
     print(table.to_string())
     nineteen = table[table.au.isin([1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27])]
-    print("mean AUC", nineteen.auc.mean(), "plain", nineteen.auc_plain.mean(), "AUs", nineteen.auc.notna().sum())
+    print(
+        "mean AUC", nineteen.auc.mean(), "plain", nineteen.auc_plain.mean(), "AUs", nineteen.auc.notna().sum()
+    )
     target.with_suffix(".tmp").write_text(json.dumps(empty | {"aus": formulas}, indent=1))
     target.with_suffix(".tmp").replace(target)
     table.to_csv(args.network / "validity.csv", index=False)

@@ -7,7 +7,8 @@ mean is a less noisy target and their difference says how far the teacher agrees
         --photos DATA/facial_expressions/images --fer2013 DATA/fer2013/fer2013.csv.xz
 
 Writes ``WORK/<set>-<usage>.npz`` with ``images`` (object array of uint8 grey pictures), ``names``,
-``landmarks`` (n, 2, 478, 3) px from the picture's left upper corner (a pixel's centre is at .5), ``blendshapes`` (n, 2, 52), ``matrices`` (n, 2, 4, 4) and ``found`` (n, 2).
+``landmarks`` (n, 2, 478, 3) px from the picture's left upper corner (a pixel's centre is at .5),
+``blendshapes`` (n, 2, 52), ``matrices`` (n, 2, 4, 4) and ``found`` (n, 2).
 Emotion labels are never read: the FER2013 column ``emotion`` is not loaded.
 """
 
@@ -26,7 +27,7 @@ _landmarker = None
 
 
 def enlarge_crop(grey: np.ndarray) -> np.ndarray:
-    """Bring a tight face crop to 192 px and give it a margin, so that the teacher's detector finds the face."""
+    """Bring a tight crop to 192 px and give it a margin, so that the teacher's detector finds the face."""
     big = cv2.resize(grey, (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC)
     return cv2.copyMakeBorder(big, *(MARGIN,) * 4, cv2.BORDER_CONSTANT, value=float(big.mean()))
 
@@ -51,7 +52,9 @@ def _ask(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     if not answer.face_landmarks:
         return None
     height, width = rgb.shape[:2]
-    points = np.array([(p.x * width, p.y * height, p.z * width) for p in answer.face_landmarks[0]], np.float32)
+    points = np.array(
+        [(p.x * width, p.y * height, p.z * width) for p in answer.face_landmarks[0]], np.float32
+    )
     scores = np.array([b.score for b in answer.face_blendshapes[0]], np.float32)
     return points, scores, np.asarray(answer.facial_transformation_matrixes[0], np.float32)
 
@@ -95,7 +98,9 @@ def label_all(sources, names, out: Path, task: str, jobs: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--task", required=True)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--fer2013", type=Path)

@@ -34,18 +34,28 @@ from feat_pipeline.align import box_matrix, landmark_matrix, transform_points, w
 SIZE = 96
 #: MediaPipe mesh vertex of each of dlib's 68 points: the vertex (pair) nearest to dlib's own
 #: annotations of 43 faces, left and right kept symmetric.
-MESH_68 = [127, 137, 177, 215, 172, 136, 149, 148, 152, 377, 378, 365, 397, 435, 401, 366, 356, 46, 63, 105, 66, 107,
-           336, 296, 334, 293, 276, 168, 197, 5, 4, 240, 97, 164, 326, 460, 7, 160, 158, 155, 153, 144, 382, 385, 387,
-           249, 373, 380, 61, 74, 72, 11, 302, 304, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87]  # fmt: skip
-BLENDSHAPES = """browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
-cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
-eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight
-jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight
-mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight
-mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft mouthSmileRight mouthStretchLeft
-mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft noseSneerRight""".split()
+MESH_68 = [
+    127, 137, 177, 215, 172, 136, 149, 148, 152, 377, 378, 365, 397, 435, 401, 366, 356, 46, 63, 105, 66,
+    107, 336, 296, 334, 293, 276, 168, 197, 5, 4, 240, 97, 164, 326, 460, 7, 160, 158, 155, 153, 144, 382,
+    385, 387, 249, 373, 380, 61, 74, 72, 11, 302, 304, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308,
+    317, 14, 87,
+]  # fmt: skip
+BLENDSHAPES = [  # as the teacher orders them, without _neutral
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
+    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft",
+    "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight",
+    "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
+    "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight",
+    "mouthFrownLeft", "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft",
+    "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight",
+    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
+    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+]  # fmt: skip
 _SWAP = {"Left": "Right", "Right": "Left"}
-MIRROR_BLENDSHAPES = [BLENDSHAPES.index(re.sub("Left|Right", lambda m: _SWAP[m[0]], name)) for name in BLENDSHAPES]
+MIRROR_BLENDSHAPES = [
+    BLENDSHAPES.index(re.sub("Left|Right", lambda m: _SWAP[m[0]], name)) for name in BLENDSHAPES
+]
 #: The teacher's camera looks along -z with y up; OpenFace's along +z with y down.
 FLIP = np.diag([1.0, -1.0, -1.0])
 
@@ -123,7 +133,8 @@ class Faces:
         return len(self.images)
 
     def take(self, rows: np.ndarray) -> Faces:
-        return Faces([self.images[i] for i in rows], self.points[rows], self.blendshapes[rows], self.single[rows],
+        images = [self.images[i] for i in rows]
+        return Faces(images, self.points[rows], self.blendshapes[rows], self.single[rows],
                      self.rotations[rows], self.names[rows], self.low_resolution[rows])  # fmt: skip
 
 
@@ -131,7 +142,9 @@ def mirror_mesh(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """Which vertex of the mirrored picture's mesh is which of the upright one's: nearest on average."""
     upright, back = points[:, 0, :, :2], points[:, 1, :, :2].copy()
     back[..., 0] = widths[:, None] - back[..., 0]
-    distance = sum(np.linalg.norm(a[:, None] - b[None], axis=-1) / np.ptp(a) for a, b in zip(upright, back, strict=True))
+    distance = sum(
+        np.linalg.norm(a[:, None] - b[None], axis=-1) / np.ptp(a) for a, b in zip(upright, back, strict=True)
+    )
     order = distance.argmin(1)
     if (order[order] != np.arange(len(order))).any():
         raise ValueError("the mirror images' meshes do not pair up")
@@ -158,10 +171,14 @@ def load_faces(path: Path, mesh_mirror: np.ndarray | None = None) -> tuple[Faces
     mirrored = np.diag([-1.0, 1, 1]) @ rotations[:, 1] @ np.diag([-1.0, 1, 1])
     left, _, right = np.linalg.svd(rotations[:, 0] + mirrored)
     faces = Faces(
-        images, (points[:, 0] + back) / 2, (scores[:, 0] + scores[:, 1][:, MIRROR_BLENDSHAPES]) / 2, scores[:, 0],
+        images, (points[:, 0] + back) / 2,
+        (scores[:, 0] + scores[:, 1][:, MIRROR_BLENDSHAPES]) / 2, scores[:, 0],
         left @ right, data["names"][both], np.array([image.shape[0] <= 48 for image in images]),
     )  # fmt: skip
-    print(f"{path.name}: {len(data['found'])} pictures, {len(both)} faces in both views, {sane.sum()} kept", flush=True)
+    print(
+        f"{path.name}: {len(data['found'])} pictures, {len(both)} faces in both views, {sane.sum()} kept",
+        flush=True,
+    )
     return faces.take(np.flatnonzero(sane)), mesh_mirror
 
 
@@ -184,7 +201,9 @@ def load_splits(work: Path, legend: Path) -> dict[str, Faces]:
     crops, _ = load_faces(work / "fer2013-Training.npz", mesh_mirror)
     unseen, _ = load_faces(work / "fer2013-PublicTest.npz", mesh_mirror)
     known = {_near_hash(image) for image in crops.images}
-    unseen = unseen.take(np.array([i for i, image in enumerate(unseen.images) if _near_hash(image) not in known]))
+    unseen = unseen.take(
+        np.array([i for i, image in enumerate(unseen.images) if _near_hash(image) not in known])
+    )
     return {
         "photos": photos.take(np.flatnonzero(fold >= 0.15)), "crops": crops, "unseen_crops": unseen,
         "validation": photos.take(np.flatnonzero((fold >= 0.10) & (fold < 0.15))),
@@ -241,24 +260,35 @@ def disturb(crop: np.ndarray, low_resolution: bool, rng: np.random.Generator) ->
 
 def example(faces: Faces, row: int, mesh_mirror: np.ndarray, rng: np.random.Generator):
     """One augmented crop with its targets."""
-    points, scores, rotation = faces.points[row].astype(np.float64), faces.blendshapes[row], faces.rotations[row]
+    points, scores, rotation = (
+        faces.points[row].astype(np.float64),
+        faces.blendshapes[row],
+        faces.rotations[row],
+    )
     matrix = jittered_matrix(points, rng)
     crop = disturb(warp(faces.images[row], matrix, SIZE), bool(faces.low_resolution[row]), rng)
     return crop, *targets(points, scores, rotation, matrix, mesh_mirror if rng.random() < 0.5 else None)
 
 
 def targets(points, scores, rotation, matrix, mesh_mirror=None):
-    """Targets in the crop's frame: points in sides of the crop, blendshapes, first two columns of the rotation."""
+    """Targets in the crop's frame: points in sides of the crop, blendshapes, two columns of the rotation."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     angle = math.atan2(matrix[1, 0], matrix[0, 0])
-    turn = np.array([[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
+    turn = np.array(
+        [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]]
+    )
     rotation = turn @ rotation
     inside = np.column_stack([transform_points(matrix, points[:, :2]), scale * points[:, 2]]) / SIZE
     if mesh_mirror is not None:
         inside = inside[mesh_mirror] * (-1, 1, 1) + (1, 0, 0)
         scores = scores[MIRROR_BLENDSHAPES]
         rotation = np.diag([-1.0, 1, 1]) @ rotation @ np.diag([-1.0, 1, 1])
-    return inside.astype(np.float32), scores, rotation[:, :2].T.reshape(6).astype(np.float32), mesh_mirror is not None
+    return (
+        inside.astype(np.float32),
+        scores,
+        rotation[:, :2].T.reshape(6).astype(np.float32),
+        mesh_mirror is not None,
+    )
 
 
 def make_batch(splits, step: int, size: int, seed: int):
@@ -315,7 +345,9 @@ def train(splits, args) -> FaceNet:
     _set_scales(net, splits)
     decay = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}])
+    optimiser = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
+    )
     average = {k: v.clone() for k, v in net.state_dict().items()}
     first, checkpoint = 0, args.work / "checkpoint.pt"
     if checkpoint.exists():
@@ -345,9 +377,18 @@ def train(splits, args) -> FaceNet:
                 average[name].copy_(value)
         running = 0.99 * running + 0.01 * parts
         if (step + 1) % 200 == 0:
-            print(step + 1, [round(x, 4) for x in (running / (1 - 0.99 ** (step + 1 - first))).tolist()], flush=True)
+            print(
+                step + 1,
+                [round(x, 4) for x in (running / (1 - 0.99 ** (step + 1 - first))).tolist()],
+                flush=True,
+            )
         if (step + 1) % 1000 == 0 or step + 1 == args.steps:
-            state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step + 1}
+            state = {
+                "net": net.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "average": average,
+                "step": step + 1,
+            }
             torch.save(state, checkpoint.with_suffix(".tmp"))
             checkpoint.with_suffix(".tmp").replace(checkpoint)
         if (step + 1) % 4000 == 0:
@@ -408,7 +449,10 @@ def evaluate(net: FaceNet, faces: Faces, passes: int = 2) -> dict:
     error = np.linalg.norm(points - truth, axis=-1).mean(1) / eyes
     both = {}
     for name, target in (("mean_of_views", faces.blendshapes), ("single_view", faces.single)):
-        r = {b: round(float(np.corrcoef(scores[:, i], target[:, i])[0, 1]), 3) for i, b in enumerate(BLENDSHAPES)}
+        r = {
+            b: round(float(np.corrcoef(scores[:, i], target[:, i])[0, 1]), 3)
+            for i, b in enumerate(BLENDSHAPES)
+        }
         both[name] = {"mean_r": round(float(np.mean(list(r.values()))), 4),
                       "median_r": round(float(np.median(list(r.values()))), 4), "r": r}  # fmt: skip
     return {"n": len(faces), "landmark_error_mean": round(float(error.mean()), 5),
@@ -461,7 +505,9 @@ def export(net: FaceNet, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--legend", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=18_000)
@@ -470,7 +516,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("models/embedded"))
-    parser.add_argument("--export-only", action="store_true", help="ship the last checkpoint's average as it is")
+    parser.add_argument(
+        "--export-only", action="store_true", help="ship the last checkpoint's average as it is"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)

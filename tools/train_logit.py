@@ -70,7 +70,9 @@ def judge(model: MultinomialLogit, table: AUTable, labels: np.ndarray, copied: n
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--fer2013", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("models/logit-embedded"))
@@ -87,7 +89,9 @@ def main() -> None:
     for terms, alpha in CHOICES:
         model = MultinomialLogit(terms=terms, alpha=alpha).fit(part["Training"], labels[usage == "Training"])
         found = judge(model, part["PublicTest"], labels[usage == "PublicTest"], copies(fer, "PublicTest"))
-        tried.append({"terms": terms, "alpha": alpha, "accuracy": found["accuracy"], "log_loss": found["log_loss"]})
+        tried.append(
+            {"terms": terms, "alpha": alpha, "accuracy": found["accuracy"], "log_loss": found["log_loss"]}
+        )
         print(tried[-1], flush=True)
         if found["accuracy"] > best:
             best, chosen, public = found["accuracy"], model, found
@@ -96,7 +100,12 @@ def main() -> None:
         chosen.low_validity_ = list(make_extractor("embedded").low_validity)
         private = judge(chosen, table.with_rows(usage == "PrivateTest"), labels[usage == "PrivateTest"],
                         copies(fer, "PrivateTest"))  # fmt: skip
-        chosen.scores_ = {"data": "FER2013", "tried_on_PublicTest": tried, "PublicTest": public, "PrivateTest": private}
+        chosen.scores_ = {
+            "data": "FER2013",
+            "tried_on_PublicTest": tried,
+            "PublicTest": public,
+            "PrivateTest": private,
+        }
         chosen.save(args.out)
         chosen.coefficients().to_csv(args.out / "coefficients.csv", index=False, float_format="%.6g")
         print(json.dumps(private, indent=1, default=float))

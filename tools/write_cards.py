@@ -1,6 +1,6 @@
 """Write the cards of the shipped models out of the numbers that the other tools left beside them.
 
-    python tools/write_cards.py
+python tools/write_cards.py
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def logit_card(folder: Path) -> str:
          "balanced accuracy": percent(s["balanced_accuracy"]), "macro F1": f"{s['macro_f1']:.3f}", "log loss": f"{s['log_loss']:.3f}"}
         for name, s in (("PublicTest (chose terms and ridge)", public), ("PrivateTest (looked at once)", private))
     ])  # fmt: skip
-    recall = markdown([{"emotion": e, "recall on PrivateTest": percent(v)} for e, v in private["recall"].items()])
+    recall = markdown(
+        [{"emotion": e, "recall on PrivateTest": percent(v)} for e, v in private["recall"].items()]
+    )
     return f"""# logit-embedded: seven emotions from the embedded backend's AUs
 
 Licence: MIT for the coefficients; see "Data and terms".

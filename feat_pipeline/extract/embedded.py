@@ -93,7 +93,9 @@ class EmbeddedExtractor:
         list of list of FaceAUs
             As the detections; a face that cannot be measured has NaN landmarks, pose and AUs.
         """
-        flat = [(frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame]
+        flat = [
+            (frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame
+        ]
         faces: list[FaceAUs] = []
         for start in range(0, len(flat), BATCH):
             faces += self._measure_batch(flat[start : start + BATCH])
@@ -113,7 +115,9 @@ class EmbeddedExtractor:
         dict of str to ndarray of float64, shape (n,)
             See `feat_pipeline.extract.evidence`.
         """
-        flat = [(frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame]
+        flat = [
+            (frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame
+        ]
         parts = [self._look(flat[start : start + BATCH])[-1] for start in range(0, len(flat), BATCH)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
@@ -129,7 +133,9 @@ class EmbeddedExtractor:
                     confidence=float(found.confidence),
                     landmarks=landmarks[i].astype(np.float32),
                     pose_rad=poses[i].astype(np.float32),
-                    aus={column: float(values[i]) if good else float("nan") for column, values in aus.items()},
+                    aus={
+                        column: float(values[i]) if good else float("nan") for column, values in aus.items()
+                    },
                 )
             )
         return faces
@@ -163,7 +169,7 @@ class EmbeddedExtractor:
     def _run(
         self, frames: Iterable[np.ndarray], matrices: Iterable[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Points (n, 68, 3) in sides of the crop, blendshapes (n, b), rotations (n, 3, 3), crops (n, 96, 96)."""
+        """Points (n, 68, 3) in sides of the crop, blendshapes (n, b), rotations (n, 3, 3) and the crops."""
         import cv2
 
         crops = np.stack(
@@ -225,4 +231,6 @@ def _pose(matrix: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     angle = -rotation_rad(matrix)
     cosine, sine = np.cos(angle), np.sin(angle)
     r = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]) @ rotation
-    return np.array([np.arctan2(-r[1, 2], r[2, 2]), np.arcsin(np.clip(r[0, 2], -1, 1)), np.arctan2(-r[0, 1], r[0, 0])])
+    return np.array(
+        [np.arctan2(-r[1, 2], r[2, 2]), np.arcsin(np.clip(r[0, 2], -1, 1)), np.arctan2(-r[0, 1], r[0, 0])]
+    )

@@ -32,7 +32,11 @@ _PATCHES = {
 
 
 def measure_evidence(
-    points: np.ndarray, blendshapes: np.ndarray, rotations: np.ndarray, crops: np.ndarray, names: tuple[str, ...]
+    points: np.ndarray,
+    blendshapes: np.ndarray,
+    rotations: np.ndarray,
+    crops: np.ndarray,
+    names: tuple[str, ...],
 ) -> dict[str, np.ndarray]:
     """Name everything that a formula may use.
 

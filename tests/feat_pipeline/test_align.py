@@ -64,7 +64,9 @@ def test_a_warp_keeps_the_area_of_what_it_shrinks(scale):
     crop = warp(picture, np.array([[scale, 0, 64 - 600 * scale], [0, scale, 48 - 500 * scale]]), 128)
     assert crop.sum() / 255 == pytest.approx(160 * 120 * scale**2, rel=0.02)
     rows, columns = np.nonzero(crop > 127)
-    assert rows.mean() + 0.5 == pytest.approx(48, abs=0.6) and columns.mean() + 0.5 == pytest.approx(64, abs=0.6)
+    assert rows.mean() + 0.5 == pytest.approx(48, abs=0.6) and columns.mean() + 0.5 == pytest.approx(
+        64, abs=0.6
+    )
 
 
 def test_a_crop_beside_the_picture_repeats_its_edge():

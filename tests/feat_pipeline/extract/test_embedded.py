@@ -41,19 +41,25 @@ def test_calibrations_rise_strictly_from_0_to_at_most_5(formulas):
 
 
 def test_an_au_is_made_of_its_own_region_only(formulas):
-    upper = {"brow", "eye", "cheek", "nose", "g_inner", "g_middle", "g_outer", "g_brow", "g_eye", "g_lower_lid",
-             "g_upper_lid", "g_nose_w", "t_glabella", "t_nose", "t_crows", "t_under", "t_cheek", "t_forehead"}  # fmt: skip
+    upper = (
+        *("brow", "eye", "cheek", "nose", "g_inner", "g_middle", "g_outer", "g_brow", "g_eye", "g_lower_lid"),
+        *("g_upper_lid", "g_nose_w", "t_glabella", "t_nose", "t_crows", "t_under", "t_cheek", "t_forehead"),
+    )
     for column, formula in formulas.items():
         number = int(column[2:4])
         for term in formula["terms"]:
-            is_upper = term.startswith(tuple(upper)) and term != "g_lower_lip"
+            is_upper = term.startswith(upper) and term != "g_lower_lip"
             if number in (10,):
                 continue  # the upper lip meets the nose
             assert is_upper == (AUS[number].region in ("brow", "eye", "nose", "cheek")), (column, term)
 
 
 def test_an_intensity_is_the_calibrated_sum_of_z_scores():
-    formula = {"terms": {"a": [1.0, 2.0, 0.5], "b": [0.0, 1.0, -1.0]}, "scores": [-1, 0, 1], "intensities": [0, 1, 5]}
+    formula = {
+        "terms": {"a": [1.0, 2.0, 0.5], "b": [0.0, 1.0, -1.0]},
+        "scores": [-1, 0, 1],
+        "intensities": [0, 1, 5],
+    }
     evidence = {"a": np.array([5.0, 1.0, 9.0]), "b": np.array([0.5, 0.0, -9.0])}
     assert intensity(formula, evidence).tolist() == [3.0, 1.0, 5.0]
 
@@ -71,7 +77,9 @@ def test_aus_tell_posed_pictures_apart(extractor, feat_photos):
 
 
 def test_missing_files_are_named_with_what_mends_it(tmp_path):
-    with pytest.raises(UnavailableError, match=r"network\.onnx and embedded\.json.*install the package again"):
+    with pytest.raises(
+        UnavailableError, match=r"network\.onnx and embedded\.json.*install the package again"
+    ):
         EmbeddedExtractor(tmp_path)
 
 
