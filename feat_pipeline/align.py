@@ -77,7 +77,7 @@ def box_matrix(box_xyxy: np.ndarray, size: int) -> np.ndarray:
     ndarray of float64, shape (2, 3)
     """
     x0, y0, x1, y1 = (float(v) for v in box_xyxy)
-    side = max(x1 - x0, y1 - y0)
+    side = max(x1 - x0, y1 - y0, 1e-6)  # an empty box gives a crop that nothing can be seen in
     scale = size / (BOX_SCALE * side)
     centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2 + BOX_SHIFT_DOWN * side
     return np.array([[scale, 0, size / 2 - scale * centre_x], [0, scale, size / 2 - scale * centre_y]])

@@ -22,12 +22,14 @@ from feat_pipeline.extract.evidence import measure_evidence
 from feat_pipeline.models import models_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from feat_pipeline.detect import Detection
 
 SIZE = 96
 BATCH = 32
+#: A face is looked at again while its landmarks move a corner of its crop by more than this, px of the crop.
+STILL_PX, MOST_PASSES = 3.0, 3
 #: A face whose landmarks leave a crop this small cannot be measured, px.
 SMALLEST_CROP = 4.0
 
@@ -49,9 +51,9 @@ class EmbeddedExtractor:
 
     Notes
     -----
-    A crop is cut around the detector's points, or its box where it gives none; the network's own landmarks
-    then give the crop that is measured. How each AU follows from the network's outputs stands in
-    ``embedded.json`` and the model card.
+    A crop is cut around the detector's points, or its box where it gives none, and again around the
+    network's own landmarks until the crop stands still. How each AU follows from the network's outputs
+    stands in ``embedded.json`` and the model card.
     """
 
     name = "embedded"
@@ -145,29 +147,30 @@ class EmbeddedExtractor:
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """Landmarks (n, 68, 2) px, pose (n, 3) rad and evidence of up to `BATCH` faces."""
         frames = [frame for frame, _ in flat]
-        matrices = [_first_matrix(found) for _, found in flat]
-        points, _, _, _ = self._run(frames, matrices)
-        matrices = [
-            landmark_matrix(transform_points(invert(matrix), inside[:, :2] * SIZE), SIZE)
-            for matrix, inside in zip(matrices, points, strict=True)
-        ]
+        matrices = np.stack([_first_matrix(found) for _, found in flat])
         usable = np.array([_usable(matrix) for matrix in matrices])
-        matrices = [m if good else np.eye(2, 3) for m, good in zip(matrices, usable, strict=True)]
-        points, blendshapes, rotations, crops = self._run(frames, matrices)
+        matrices[~usable] = np.eye(2, 3)
+        seen = self._run(frames, matrices)
+        for _ in range(MOST_PASSES - 1):
+            better = np.stack([_matrix_of(m, inside) for m, inside in zip(matrices, seen[0], strict=True)])
+            usable &= [_usable(matrix) for matrix in better]
+            again = np.flatnonzero(usable & (_moved(matrices, better) > STILL_PX))
+            if not len(again):
+                break
+            matrices[again] = better[again]
+            for whole, part in zip(seen, self._run([frames[i] for i in again], matrices[again]), strict=True):
+                whole[again] = part
+        points, blendshapes, rotations, crops = seen
         names = tuple(self._formulas["blendshapes"])
         evidence = measure_evidence(points, blendshapes, rotations, crops, names)
-        landmarks = np.stack(
-            [
-                transform_points(invert(m), inside[:, :2] * SIZE)
-                for m, inside in zip(matrices, points, strict=True)
-            ]
-        )
+        inside = [transform_points(invert(m), p[:, :2] * SIZE) for m, p in zip(matrices, points, strict=True)]
+        landmarks = np.stack(inside)
         poses = np.stack([_pose(m, r) for m, r in zip(matrices, rotations, strict=True)])
         landmarks[~usable], poses[~usable] = np.nan, np.nan
         return landmarks, poses, evidence
 
     def _run(
-        self, frames: Iterable[np.ndarray], matrices: Iterable[np.ndarray]
+        self, frames: Sequence[np.ndarray], matrices: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Points (n, 68, 3) in sides of the crop, blendshapes (n, b), rotations (n, 3, 3) and the crops."""
         import cv2
@@ -208,6 +211,21 @@ def _first_matrix(found: Detection) -> np.ndarray:
         if _usable(matrix):
             return matrix
     return box_matrix(found.box_xyxy, SIZE)
+
+
+def _matrix_of(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Matrix of the crop around landmarks (68, 3) that were seen in another crop."""
+    return landmark_matrix(transform_points(invert(matrix), points[:, :2] * SIZE), SIZE)
+
+
+def _moved(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """How far the farthest corner lies from its place in the other crop, (n, 2, 3) x 2 -> (n,) px."""
+    corners = np.array([[0, 0], [SIZE, 0], [0, SIZE], [SIZE, SIZE]], float)
+    moves = [
+        transform_points(a, transform_points(invert(b), corners)) - corners
+        for b, a in zip(before, after, strict=True)
+    ]
+    return np.linalg.norm(moves, axis=-1).max(-1)
 
 
 def _usable(matrix: np.ndarray) -> bool:

@@ -103,10 +103,11 @@ def test_a_face_cut_by_the_border_or_a_dot_is_measured_or_nan_but_does_no_harm(e
     odd = [
         Detection(np.array([300, 200, 560, 520], np.float32), 0.9),
         Detection(np.array([0, 0, 1, 1], np.float32), 0.9),
+        Detection(np.array([30, 30, 30, 30], np.float32), 0.9),
         Detection(np.array([50, 60, 90, 110], np.float32), 0.9, np.full((5, 2), 70, np.float32)),
     ]
     (faces,) = extractor.extract([single], [odd])
-    assert len(faces) == 3
+    assert len(faces) == 4
     for face in faces:
         assert np.isfinite(values(face)).all() or np.isnan(values(face)).all()
 
