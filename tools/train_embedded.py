@@ -4,7 +4,8 @@
 
 A grey 96x96 crop goes in; 478 face points (x, y, z), 51 blendshapes and the head's rotation come out.
 ``WORK/checkpoint.pt`` is written every 1,000 steps and training goes on from it after a stop, with the
-same batches as without. Emotion labels are never read: of legend.csv only ``user.id`` and ``image`` are.
+same batches as without; a call after the last step measures and ships the network again.
+Emotion labels are never read: of legend.csv only ``user.id`` and ``image`` are.
 Photos are split by person, 10 % of the persons for the final numbers and 5 % to look at meanwhile;
 FER2013 names nobody, so that its PublicTest part, without copies of Training images, is the check there.
 """
@@ -441,7 +442,7 @@ def measure(net: FaceNet, faces: Faces, passes: int, batch: int = 128):
     return np.stack(back), scores * net.blendshape_sd.numpy() + net.blendshape_mean.numpy()
 
 
-def evaluate(net: FaceNet, faces: Faces, passes: int = 2) -> dict:
+def evaluate(net: FaceNet, faces: Faces, passes: int = 3) -> dict:
     """Landmark error in outer-eye distances and Pearson r per blendshape, against the teacher."""
     points, scores = measure(net, faces, passes)
     truth = faces.points[:, MESH_68, :2]
@@ -516,21 +517,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("models/embedded"))
-    parser.add_argument(
-        "--export-only", action="store_true", help="ship the last checkpoint's average as it is"
-    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    if args.export_only:
-        net = FaceNet()
-        net.load_state_dict(torch.load(args.work / "checkpoint.pt", weights_only=True)["average"])
-        export(net, args.out / "network.onnx")
-        return
     splits = load_splits(args.work, args.legend)
     print({k: len(v) for k, v in splits.items()}, flush=True)
     net = train(splits, args)
-    torch.save(net.state_dict(), args.work / "network.pt")
     result = {
         "photos of unseen persons": evaluate(net, splits["test"]),
         "FER2013 PublicTest, no copies": evaluate(net, splits["unseen_crops"]),
