@@ -13,9 +13,9 @@ Emotion labels are not read: not FER2013's, not OpenFace's table's, and CK+ fold
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
-from datetime import date
 from pathlib import Path
 
 import cv2
@@ -187,8 +187,7 @@ def main() -> None:
     parser.add_argument("--ridge", type=float, default=2.0)
     args = parser.parse_args()
     target = args.network / "embedded.json"
-    version = f"1.{date.today():%Y%m%d}"
-    empty = {"format": "feat-pipeline embedded", "version": version, "blendshapes": BLENDSHAPES, "aus": {}}
+    empty = {"format": "feat-pipeline embedded", "version": "1", "blendshapes": BLENDSHAPES, "aus": {}}
     if not target.exists():
         target.write_text(json.dumps(empty))
     extractor = EmbeddedExtractor(args.network)
@@ -241,7 +240,9 @@ def main() -> None:
     print(
         "mean AUC", nineteen.auc.mean(), "plain", nineteen.auc_plain.mean(), "AUs", nineteen.auc.notna().sum()
     )
-    target.with_suffix(".tmp").write_text(json.dumps(empty | {"aus": formulas}, indent=1))
+    made = json.dumps(formulas).encode() + (args.network / "network.onnx").read_bytes()
+    shipped = empty | {"version": f"1.{hashlib.sha256(made).hexdigest()[:8]}", "aus": formulas}
+    target.with_suffix(".tmp").write_text(json.dumps(shipped, indent=1))
     target.with_suffix(".tmp").replace(target)
     table.to_csv(args.network / "validity.csv", index=False)
 

@@ -26,7 +26,8 @@ from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.measure import face_rows, make_table, measure
 from feat_pipeline.sources import Frame
 
-CHOICES = [(terms, alpha) for terms in ("linear", "hinges") for alpha in (1.0, 10.0, 100.0)]
+CHOICES = [(terms, alpha) for terms in ("linear", "hinges") for alpha in (1.0, 10.0, 30.0, 100.0)]
+LEFT_OUT = ("AU61_r", "AU62_r")  # eyes to the left or right: a mirror image has the same emotion
 
 
 def measure_rows(fer: pd.DataFrame, out: Path) -> AUTable:
@@ -81,6 +82,7 @@ def main() -> None:
     fer = pd.read_csv(args.fer2013)
     version = make_extractor("embedded").version
     table = measure_rows(fer, args.work / f"fer2013-aus-{version}.parquet")
+    table = table.select([column for column in table.au_columns if column not in LEFT_OUT])
     labels = np.array(EMOTIONS)[fer.emotion.to_numpy()]
     usage = fer.Usage.to_numpy()
     part = {name: table.with_rows(usage == name) for name in ("Training", "PublicTest")}
