@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SIZE = 96
 BATCH = 32
 #: A face is looked at again while its landmarks move a corner of its crop by more than this, px of the crop.
-STILL_PX, MOST_PASSES = 3.0, 3
+STILL_PX, MOST_PASSES = 4.0, 3
 #: A face whose landmarks leave a crop this small cannot be measured, px.
 SMALLEST_CROP = 4.0
 
