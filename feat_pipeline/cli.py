@@ -15,9 +15,11 @@ from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError, UsageError
 from feat_pipeline.extract import BACKENDS
 from feat_pipeline.models import SHIPPED
-from feat_pipeline.sources import input_name
+from feat_pipeline.sources import Skipped, input_name
 
 EXIT_INTERRUPTED = 130
+
+_ERRORS_SHOWN = 20
 
 _EXIT_CODES = (
     "exit codes: 0 all done, 1 some inputs were skipped for errors or the work broke off, 2 wrong usage"
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         code = arguments.run(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -195,7 +197,7 @@ def _extract(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     _print_paths(arguments.out, [f"aus.{arguments.format}", "skipped.csv", "run.json"])
-    return _conclude(result.run, result.failed)
+    return _conclude(result.run, result.errors)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
@@ -210,7 +212,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     _print_paths(arguments.out, ["predictions.csv", "explanations.jsonl", "skipped.csv", "run.json"])
-    return _conclude(result.run, result.failed)
+    return _conclude(result.run, result.errors)
 
 
 def _fit(arguments: argparse.Namespace) -> int:
@@ -290,15 +292,20 @@ def _print_paths(folder: str, names: Iterable[str]) -> None:
         print(input_name(Path(folder, name)))
 
 
-def _conclude(run: dict[str, Any], failed: bool) -> int:
+def _conclude(run: dict[str, Any], errors: Sequence[Skipped]) -> int:
+    for error in errors[:_ERRORS_SHOWN]:
+        _say(f"{' '.join(error.input.split())}: {error.reason}")
+    if len(errors) > _ERRORS_SHOWN:
+        _say(f"and {len(errors) - _ERRORS_SHOWN} more errors, all listed in skipped.csv")
     counts = run["counts"]
     skipped = ", ".join(f"{number} {kind}" for kind, number in counts["skipped"].items()) or "none"
     backend = run["backend"]
+    why = f" (auto: {backend['auto']})" if "auto" in backend else ""
     _say(
         f"{counts['inputs']} inputs, {counts['faces']} faces, skipped: {skipped}; {run['seconds']:.1f} s "
-        f"with {backend['name']} {backend['version']} and {run['detector']}"
+        f"with {backend['name']} {backend['version']}{why} and {run['detector']}"
     )
-    return EXIT_SOME_FAILED if failed else EXIT_DONE
+    return EXIT_SOME_FAILED if errors else EXIT_DONE
 
 
 def _say(text: str) -> None:

@@ -37,6 +37,8 @@ class OutputFolder:
     """
 
     def __init__(self, path: PathLike, names: Iterable[str], *, overwrite: bool = False) -> None:
+        if not os.fspath(path):
+            raise OutputError("out: expected a folder, got an empty name; name one with --out")
         self.path = Path(path)
         self._names = tuple(names)
         self._check_writable()
@@ -52,6 +54,16 @@ class OutputFolder:
         with named_errors(self.path):
             for file in list(self._earlier()):
                 file.unlink()
+
+    @contextlib.contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Remove every result of this run where one of those written in the block cannot be written."""
+        try:
+            yield
+        except OutputError as error:
+            self.clear()
+            error.add_note("none of the results was kept")
+            raise
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write one file whole or not at all; its subfolder is made where it is absent."""

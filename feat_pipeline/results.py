@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from feat_pipeline.models import SHIPPED, model_name
 from feat_pipeline.outputs import OutputFolder, PathLike, named_errors, progress
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import find_photos, read_frame
+from feat_pipeline.sources import Skipped, find_photos, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,14 +47,14 @@ class PredictResult:
         Columns ``input, frame, reason``.
     run : dict
         Parameters, versions, counts and seconds.
-    failed : bool
-        Whether an input was skipped for an error; a picture without a face is none.
+    errors : list of Skipped
+        The inputs that were skipped for an error; a picture without a face is none.
     """
 
     predictions: pd.DataFrame
     skipped: pd.DataFrame
     run: dict[str, Any]
-    failed: bool
+    errors: list[Skipped]
 
 
 def predict_files(
@@ -111,9 +112,10 @@ def predict_files(
     sheet = _Sheet(folder, predictor, annotate)
 
     def finish() -> PredictResult:
-        predictions = sheet.write()
-        log.write(folder)
-        return PredictResult(predictions, log.skipped_frame(), log.record(), log.failed)
+        with folder.all_or_nothing():
+            predictions = sheet.write()
+            log.write(folder)
+        return PredictResult(predictions, log.skipped_frame(), log.record(), log.errors)
 
     try:
         found = predictor.predict_many(map(read_frame, photos))
@@ -122,8 +124,9 @@ def predict_files(
                 sheet.add(item)
             log.add(item.measured if isinstance(item, Predicted) else item)
     except BaseException as error:
-        log.stop(error, folder)
+        log.stop(error)
         finish()
+        error.add_note(log.kept_in(folder))
         raise
     return finish()
 
@@ -211,5 +214,6 @@ def _reason(face: FacePrediction, model: str, picture: str, annotated: str | Non
 
 def _without_results(photos: list[Path], out: Path) -> list[Path]:
     """Leave out the pictures that an earlier run wrote, where the results lie among the photos."""
-    written = [(out / name).resolve() for name in ("faces", "annotated")]
-    return [photo for photo in photos if photo.resolve().parent not in written]
+    # realpath and not Path.resolve, which raises on links that lead in a circle
+    written = [Path(os.path.realpath(out / name)) for name in ("faces", "annotated")]
+    return [photo for photo in photos if Path(os.path.realpath(photo)).parent not in written]

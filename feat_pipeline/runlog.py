@@ -38,6 +38,7 @@ class RunLog:
 
     def __init__(self, command: str, parameters: Mapping[str, Any], **facts: Any) -> None:
         self.skipped: list[Skipped] = []
+        self.errors: list[Skipped] = []
         self._counts: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._began = time.perf_counter()
@@ -51,11 +52,6 @@ class RunLog:
         }
 
     @property
-    def failed(self) -> bool:
-        """Whether an input was skipped for an error; a picture without a face is none."""
-        return self._kinds["error"] > 0
-
-    @property
     def counts(self) -> dict[str, Any]:
         """Numbers of inputs and faces, and of what was skipped by kind."""
         return {"inputs": 0, "faces": 0, **self._counts, "skipped": dict(self._kinds)}
@@ -64,6 +60,8 @@ class RunLog:
         """Count one frame with its faces, or one skipped input."""
         self._counts["inputs"] += 1
         if isinstance(item, Skipped):
+            if item.reason != NO_FACE:
+                self.errors.append(item)
             self._skip(item, "no face" if item.reason == NO_FACE else "error")
             return
         self._counts["faces"] += len(item.faces)
@@ -72,11 +70,13 @@ class RunLog:
                 where = Skipped(item.frame.path, item.frame.index, f"face {number}: {NOT_MEASURED}")
                 self._skip(where, "not measured")
 
-    def stop(self, error: BaseException, folder: OutputFolder | None) -> None:
-        """Note that the run ended early, in the record and in the error's own message."""
+    def stop(self, error: BaseException) -> None:
+        """Record that the run ended early."""
         self._stopped = type(error).__name__
-        if folder:
-            error.add_note(f"the {self._counts['inputs']} inputs done until then are in {folder.path}")
+
+    def kept_in(self, folder: OutputFolder) -> str:
+        """Tell where the results of a run lie that ended early."""
+        return f"the {self._counts['inputs']} inputs done until then are in {folder.path}"
 
     def record(self) -> dict[str, Any]:
         """Return the content of ``run.json``."""

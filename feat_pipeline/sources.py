@@ -112,8 +112,9 @@ def find_photos(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     """List the photos that files and folders stand for.
 
     Folders are searched with all their subfolders, in sorted order; hidden files and files without the suffix
-    of a photo are passed over there. A file given by name is always listed. A subfolder that cannot be opened
-    is listed itself, so that reading it reports why.
+    of a photo are passed over there. A file given by name is always listed. What gives no photo, while other
+    paths do, is listed itself, so that reading it reports why: a missing path, an empty folder, a subfolder
+    that cannot be opened.
 
     Parameters
     ----------
@@ -128,15 +129,21 @@ def find_photos(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     Raises
     ------
     InputError
-        A path does not exist, a folder cannot be opened, or a folder holds no photo.
+        No path gives a photo: each is missing, or a folder that cannot be opened or holds none.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not given:
-        raise InputError("no photo or folder was given; name at least one")
+    if not all(map(os.fspath, given)) or not given:
+        raise InputError("no photo or folder was given, or an empty name; name at least one")
     found: dict[Path, None] = {}
-    for item in given:
-        path = Path(item)
-        found.update(dict.fromkeys(_photos_below(path) if _is_folder(path) else [path]))
+    refused: list[InputError] = []
+    for path in map(Path, given):
+        try:
+            found.update(dict.fromkeys(_photos_below(path) if _is_folder(path) else [path]))
+        except InputError as error:
+            found[path] = None
+            refused.append(error)
+    if len(refused) == len(given):
+        raise refused[0]
     return list(found)
 
 
@@ -251,7 +258,7 @@ def _folder_reason(path: Path) -> str:
         os.scandir(path).close()
     except OSError as error:
         return f"the folder {_os_reason(error)}"
-    return "is a folder, expected a photo"
+    return "is a folder, expected a photo or a folder with photos"
 
 
 def _decode(file: IO[bytes], max_pixels: int) -> np.ndarray:

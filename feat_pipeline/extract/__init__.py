@@ -68,13 +68,18 @@ class BackendStatus:
     mend: str = ""
 
 
+def choose_backend() -> tuple[str, str]:
+    """Return what 'auto' stands for here: the name of a backend, and why that one."""
+    return "embedded", "it ships with the package and is the only one so far"
+
+
 def make_extractor(name: str = "auto") -> AUExtractor:
     """Build an extractor by its name in `BACKENDS`.
 
     Parameters
     ----------
     name : str
-        A backend, or 'auto' for the embedded one.
+        A backend, or 'auto' for that of `choose_backend`.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def make_extractor(name: str = "auto") -> AUExtractor:
     UnavailableError
         The backend cannot run here; the message says what mends it.
     """
-    name = "embedded" if name == "auto" else name
+    name = choose_backend()[0] if name == "auto" else name
     if name not in BACKENDS:
         raise UsageError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
     module_name, class_name = BACKENDS[name].split(":")

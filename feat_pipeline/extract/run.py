@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import UsageError
-from feat_pipeline.extract import make_extractor
+from feat_pipeline.extract import choose_backend, make_extractor
 from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure
 from feat_pipeline.outputs import OutputFolder, PathLike, named_errors, progress
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import find_photos, read_frame
+from feat_pipeline.sources import Skipped, find_photos, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +35,14 @@ class ExtractResult:
         Columns ``input, frame, reason``.
     run : dict
         Parameters, versions, counts and seconds.
-    failed : bool
-        Whether an input was skipped for an error; a picture without a face is none.
+    errors : list of Skipped
+        The inputs that were skipped for an error; a picture without a face is none.
     """
 
     table: AUTable
     skipped: pd.DataFrame
     run: dict[str, Any]
-    failed: bool
+    errors: list[Skipped]
 
 
 def extract(
@@ -88,22 +88,24 @@ def extract(
     photos = find_photos(paths)
     folder = None if out is None else OutputFolder(out, OUTPUTS, overwrite=overwrite)
     face_detector, extractor = make_detector(detector), make_extractor(backend)
+    why = {"auto": choose_backend()[1]} if backend == "auto" else {}
     log = RunLog(
         "extract",
         {"backend": backend, "detector": detector, "format": format},
-        backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
+        backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale, **why},
         detector=detector,
     )
     rows: list[tuple[Any, ...]] = []
 
     def finish() -> ExtractResult:
-        table = make_table(rows, extractor, detector=detector)
+        table = make_table(rows, extractor, detector=detector, **why)
         if folder:
             folder.clear()
-            with named_errors(folder.path):
-                table.write(folder.path / f"aus.{format}")
-            log.write(folder)
-        return ExtractResult(table, log.skipped_frame(), log.record(), log.failed)
+            with folder.all_or_nothing():
+                with named_errors(folder.path):
+                    table.write(folder.path / f"aus.{format}")
+                log.write(folder)
+        return ExtractResult(table, log.skipped_frame(), log.record(), log.errors)
 
     try:
         found = measure(map(read_frame, photos), face_detector, extractor)
@@ -112,7 +114,9 @@ def extract(
             if isinstance(item, Measured):
                 rows += face_rows(item)
     except BaseException as error:
-        log.stop(error, folder)
+        log.stop(error)
         finish()
+        if folder:
+            error.add_note(log.kept_in(folder))
         raise
     return finish()

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ def test_the_table_carries_backend_version_and_scale(fakes, photos):
 def test_a_picture_without_a_face_is_listed_and_is_no_failure(fakes, photos):
     result = extract(photos)
     assert result.skipped.to_numpy().tolist() == [[str(photos / "empty.png"), 0, NO_FACE]]
-    assert not result.failed
+    assert not result.errors
 
 
 def test_a_picture_that_breaks_the_detector_is_listed_and_the_rest_goes_on(fakes, photos):
@@ -52,7 +53,7 @@ def test_a_picture_that_breaks_the_detector_is_listed_and_the_rest_goes_on(fakes
     save(cursed, photos / "cursed.png")
     result = extract(photos)
     assert len(result.table) == 3
-    assert result.failed
+    assert [Path(error.input).name for error in result.errors] == ["cursed.png"]
     reasons = dict(zip(result.skipped["input"], result.skipped["reason"], strict=True))
     assert reasons[str(photos / "cursed.png")] == "face detection failed: this picture is cursed"
 
@@ -69,7 +70,7 @@ def test_a_face_that_cannot_be_measured_is_nan_and_listed(fakes, tmp_path):
     result = extract(path)
     assert result.table.aus.isna().all(axis=None) and len(result.table) == 1
     assert result.skipped["reason"].tolist() == ["face 0: its AUs could not be measured"]
-    assert not result.failed
+    assert not result.errors
 
 
 def test_batches_change_nothing(monkeypatch):
@@ -83,7 +84,7 @@ def test_batches_change_nothing(monkeypatch):
 
 def test_a_batch_is_bounded_in_pixels(monkeypatch):
     monkeypatch.setattr(measuring, "BATCH_PIXELS", 5000)
-    batch = measuring._next_batch(iter([frame("a"), frame("b"), frame("c")]))
+    batch = next(measuring._batches([frame("a"), frame("b"), frame("c")]))
     assert [item.path for item in batch] == ["a", "b"]
 
 
@@ -104,7 +105,8 @@ def test_run_json_says_what_was_done(fakes, photos, tmp_path):
     assert run["command"] == "extract" and run["complete"] is True and run["seconds"] >= 0
     assert run["parameters"] == {"backend": "auto", "detector": "mtcnn", "format": "csv"}
     assert run["counts"] == {"inputs": 3, "faces": 3, "skipped": {"no face": 1}}
-    assert run["backend"] == {"name": "fake", "version": "7", "scale": "r"}
+    auto = "it ships with the package and is the only one so far"
+    assert run["backend"] == {"name": "fake", "version": "7", "scale": "r", "auto": auto}
     assert {"python", "numpy", "feat-pipeline"} <= set(run["versions"]) and run["started"]
 
 
@@ -150,3 +152,10 @@ def test_results_are_replaced_only_when_asked(fakes, photos, tmp_path):
 def test_an_unknown_format_is_refused(fakes, photos):
     with pytest.raises(UsageError, match="format: expected one of csv, parquet, got 'xlsx'"):
         extract(photos, format="xlsx")
+
+
+def test_auto_says_in_the_record_and_in_the_table_why_it_took_a_backend(fakes, photos):
+    result = extract(photos)
+    assert "ships with the package" in result.run["backend"]["auto"]
+    assert result.table.extra == {"detector": "mtcnn", "auto": result.run["backend"]["auto"]}
+    assert "auto" not in extract(photos, backend="fake").run["backend"]

@@ -281,7 +281,20 @@ def test_a_given_file_that_is_no_photo_is_reported(tmp_path):
 
 def test_a_missing_path_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such file or folder; check the path"):
-        find_photos([photo(tmp_path / "a.png"), tmp_path / "nowhere"])
+        find_photos([tmp_path / "nowhere", tmp_path / "gone"])
+
+
+def test_a_path_without_photos_beside_others_is_listed_and_read_as_skipped(tmp_path):
+    (tmp_path / "empty").mkdir()
+    good, gone, empty = photo(tmp_path / "a.png"), tmp_path / "gone", tmp_path / "empty"
+    assert find_photos([gone, good, empty]) == [gone, good, empty]
+    assert read_frame(gone).reason == "cannot be opened: no such file or directory"
+    assert read_frame(empty).reason == "is a folder, expected a photo or a folder with photos"
+
+
+def test_an_empty_name_is_no_folder():
+    with pytest.raises(InputError, match="an empty name"):
+        find_photos([""])
 
 
 def test_a_folder_without_photos_is_an_input_error(tmp_path):
