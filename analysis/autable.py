@@ -280,7 +280,7 @@ def meta_path(path: str | Path) -> Path:
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
-        raise TableError(f"{path}: an AU table ends in .csv or .parquet, got {suffix or 'no suffix'!r}")
+        raise TableError(f"{path}: an AU table ends in .csv or .parquet, got {suffix or 'no suffix'}")
     return suffix
 
 

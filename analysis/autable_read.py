@@ -72,6 +72,9 @@ def read_csv(path: Path, *text_columns: str) -> pd.DataFrame:
             header = [name.strip() for name in next(csv.reader(lines), [])]
         if not header:
             raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
+        separator = next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), None)
+        if separator:
+            raise TableError(f"{path}: values are separated by {separator!r}; save it as a CSV with commas")
         repeated = sorted({name for name in header if header.count(name) > 1})
         if repeated:
             raise TableError(

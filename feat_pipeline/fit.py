@@ -10,10 +10,13 @@ from feat_pipeline.outputs import OutputFolder, PathLike, named_errors
 from feat_pipeline.runlog import RunLog
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.autable import AUTable
     from analysis.logit import MultinomialLogit
 
 OUTPUTS = ("model.json", "coefficients.csv", "run.json")
+MANY_CLASSES = 20
 
 
 def fit(
@@ -62,37 +65,53 @@ def fit(
     OutputError
         ``out`` cannot be written, or holds a model and ``overwrite`` is false.
     UsageError
-        Neither or both of ``labels`` and ``label_column``, or fewer than two folds.
+        Neither or both of ``labels`` and ``label_column``, fewer than two folds, or a negative seed.
     """
     from analysis.autable import AUTable
+    from analysis.labels import read_labels
     from analysis.logit import MultinomialLogit
 
     if (labels is None) == (label_column is None):
         raise UsageError("labels: expected either a file of labels or a label column of the table")
     if folds < 2:
         raise UsageError(f"folds: expected 2 or more, got {folds}")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
+    model = MultinomialLogit(alpha=alpha, terms=terms)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     parameters = {"table": str(table), "labels": None if labels is None else str(labels)}
     parameters |= {"label_column": label_column, "alpha": alpha, "terms": terms}  # type: ignore[dict-item]
     log = RunLog("fit", {**parameters, "groups": groups, "folds": folds, "seed": seed})
     whole = AUTable.read(str(table))
-    labelled, y, notes = _labelled(whole, labels, label_column)
-    model = MultinomialLogit(alpha=alpha, terms=terms).fit(labelled, y)
-    model.notes_ = [*whole.notes, *notes, *model.notes_]
+    stated = None if labels is None else read_labels(str(labels))
+    try:
+        labelled, y = _fit(model, whole, stated, label_column)
+    except FitError as error:
+        raise FitError(f"{table}: {error}") from None
     _score(model, labelled, y, _groups(labelled, groups), folds, seed)
-    with named_errors(folder.path):
-        model.save(folder.path)
-    folder.write("coefficients.csv", model.coefficients().to_csv(index=False, float_format="%.10g"))
-    folder.write_json("run.json", log.record() | {"scores": model.scores_, "notes": model.notes_})
+    with folder.all_or_nothing():
+        with named_errors(folder.path):
+            model.save(folder.path)
+        folder.write("coefficients.csv", model.coefficients().to_csv(index=False, float_format="%.10g"))
+        folder.write_json("run.json", log.record() | {"scores": model.scores_, "notes": model.notes_})
     return model
 
 
-def _labelled(table: AUTable, labels: PathLike | None, column: str | None) -> tuple[AUTable, Any, list[str]]:
-    from analysis.labels import column_labels, join_labels, read_labels
+def _fit(
+    model: MultinomialLogit, table: AUTable, labels: pd.DataFrame | None, column: str | None
+) -> tuple[AUTable, Any]:
+    from analysis.labels import column_labels, join_labels
 
-    if labels is None:
-        return column_labels(table, str(column))
-    return join_labels(table, read_labels(str(labels)))
+    labelled, y, notes = column_labels(table, str(column)) if labels is None else join_labels(table, labels)
+    classes = len(set(y))
+    if classes > MANY_CLASSES and 2 * classes > len(y):  # names or numbers; a fit would take hours
+        raise FitError(
+            f"labels: {classes} different ones in {len(y)} rows, such as {y[0]!s} and {y[1]!s}; "
+            f"expected several rows of each emotion, so name another column or file"
+        )
+    model.fit(labelled, y)
+    model.notes_ = [*table.notes, *notes, *model.notes_]
+    return labelled, y
 
 
 def _groups(table: AUTable, column: str | None) -> Any:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.errors import ModelError
 from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.extract import make_extractor
+from feat_pipeline.extract import BACKENDS, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure
 from feat_pipeline.models import SHIPPED, load_model, model_name
 from feat_pipeline.outputs import PathLike
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from feat_pipeline.models import EmotionModel
 
 CROP_PX = 160
+UNKNOWN = "unknown"  # the backend of a table that does not name it
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,7 @@ class Predictor:
         self.models = _load_models(models)
         self.extractor = make_extractor(backend or _backend_of(self.models))
         self.detector = make_detector(detector)
-        self._check_models()
+        self._check_models(backend_named=backend is not None)
 
     def predict(self, frame: Frame | np.ndarray | PathLike) -> list[FacePrediction]:
         """Predict the faces of one frame, array (uint8 RGB) or photo.
@@ -162,12 +164,25 @@ class Predictor:
             _add_answers(name, model, faces, table)
         return faces
 
-    def _check_models(self) -> None:
+    def _check_models(self, *, backend_named: bool) -> None:
         """Let a model that does not fit the backend say so before the work begins."""
         table = make_table([], self.extractor)
-        for model in self.models.values():
-            if model.consumes == "aus":
+        for name, model in self.models.items():
+            if model.consumes != "aus":
+                continue
+            try:
                 model.predict_proba(table)
+            except ModelError as error:
+                raise ModelError(
+                    f"model {name}: {error}; fit one on AUs of {self.extractor.name}, "
+                    f"as 'feat-pipeline extract' measures them"
+                ) from None
+            if not backend_named and _backend(model) == UNKNOWN:
+                raise ModelError(
+                    f"model {name}: the table it was fitted on does not say what measured its AUs; "
+                    f"fit it on one that does, as 'feat-pipeline extract' writes (aus.csv with aus.meta.json "
+                    f"beside it)"
+                )
 
 
 def _crop(frame_rgb: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
@@ -217,11 +232,20 @@ def _load_models(specs: Sequence[PathLike]) -> dict[str, EmotionModel]:
 
 
 def _backend_of(models: dict[str, EmotionModel]) -> str:
-    backends = {getattr(model, "backend_", "unknown") for model in models.values() if model.consumes == "aus"}
-    backends.discard("unknown")
+    backends = {_backend(model) for model in models.values() if model.consumes == "aus"} - {UNKNOWN}
     if len(backends) > 1:
         raise UsageError(
             f"models: {', '.join(models)} were fitted on different AU backends "
             f"({', '.join(sorted(backends))}); predict with them one at a time"
         )
+    missing = sorted(backends - BACKENDS.keys())
+    if missing:
+        raise UsageError(
+            f"models: {', '.join(models)} need the AU backend {', '.join(missing)}, which cannot measure "
+            f"photos here; backends are {', '.join(BACKENDS)}"
+        )
     return backends.pop() if backends else "auto"
+
+
+def _backend(model: EmotionModel) -> str:
+    return getattr(model, "backend_", UNKNOWN)

@@ -12,8 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis.autable import AUTable
 from analysis.logit import MultinomialLogit
+from feat_pipeline.errors import OutputError
 from feat_pipeline.extract.measure import NO_FACE
+from feat_pipeline.outputs import OutputFolder
 from feat_pipeline.sources import read_photo
 from tests.feat_pipeline.conftest import au_rows, save
 from tests.feat_pipeline.fakes import draw_face
@@ -65,7 +68,8 @@ def test_a_damaged_photo_is_listed_and_the_rest_goes_on(fakes, run, model_dir, t
     )
     assert table["input"].tolist() == [str(folder / "good.png")]
     assert skipped["input"].tolist() == [str(folder / "bad.jpg")] and reason in skipped["reason"][0]
-    assert stderr.count("\n") == 1 and "1 error" in stderr
+    first, second = stderr.splitlines()
+    assert f"{folder / 'bad.jpg'}: " in first and reason in first and "1 error" in second
 
 
 FACELESS = {
@@ -182,6 +186,54 @@ def test_existing_results_are_refused_unless_overwrite(fakes, run, photos, model
     assert run(*arguments, "--overwrite")[0] == 0
 
 
+@pytest.mark.parametrize("command", ["extract", "predict"])
+def test_what_gives_no_photo_is_listed_and_the_rest_goes_on(fakes, run, photos, model_dir, tmp_path, command):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    bad = [tmp_path / name for name in ("gone.jpg", "empty", "circle.jpg")]
+    model = ["--model", model_dir] if command == "predict" else []
+    code, _, err = run(command, photos, *bad, "--out", tmp_path / "out", *model)
+    assert code == 1 and len(err.splitlines()) == len(bad) + 1
+    assert set(map(str, bad)) <= set(pd.read_csv(tmp_path / "out" / "skipped.csv")["input"])
+
+
+def test_many_errors_are_counted_and_listed_but_not_all_told(fakes, run, photos, tmp_path):
+    for number in range(25):
+        (photos / f"bad{number}.jpg").touch()
+    code, _, err = run("extract", photos, "--out", tmp_path / "out")
+    assert code == 1 and len(err.splitlines()) == 22 and "and 5 more errors, all listed in skipped.csv" in err
+
+
+def test_an_empty_name_for_the_output_is_refused(fakes, run, photos):
+    code, out, err = run("extract", photos, "--out", "")
+    assert (code, out) == (2, "") and "out: expected a folder, got an empty name" in err
+
+
+@pytest.mark.parametrize("command", ["extract", "predict", "fit"])
+def test_a_disk_that_fills_up_leaves_no_result_behind(
+    fakes, run, photos, model_dir, tmp_path, monkeypatch, command
+):
+    write = OutputFolder.write
+
+    def fill_up(folder, name, content):
+        if name == "run.json":
+            raise OutputError(f"{folder.path}: cannot be written (No space left on device)")
+        return write(folder, name, content)
+
+    monkeypatch.setattr(OutputFolder, "write", fill_up)
+    aus, labels = au_rows()
+    aus.assign(mood=labels).to_csv(tmp_path / "aus.csv", index=False)
+    sources = {
+        "extract": [photos],
+        "predict": [photos, "--model", model_dir, "--annotate"],
+        "fit": [tmp_path / "aus.csv", "--label-column", "mood"],
+    }
+    code, out, err = run(command, *sources[command], "--out", tmp_path / "out")
+    assert (code, out) == (1, "")
+    assert "No space left on device" in err and "none of the results was kept" in err
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
 def fit(run, tmp_path, table, labels=None, name="aus.csv", **more):
     """Fit to a table (written as CSV) and return exit code and stderr."""
     table.to_csv(tmp_path / name, index=False)
@@ -203,14 +255,21 @@ def fit(run, tmp_path, table, labels=None, name="aus.csv", **more):
         (lambda t: t.assign(AU12_r=-1.0), "AU12_r"),
         (lambda t: t.iloc[:0], "label"),
         (lambda t: t.drop(columns="mood"), "label column 'mood': no such column"),
+        (lambda t: t.assign(mood=t["input"]), "60 different ones in 60 rows, such as photo0.jpg"),
     ],
-    ids=["no AU", "text", "out of range", "negative", "no row", "no label column"],
+    ids=["no AU", "text", "out of range", "negative", "no row", "no label column", "names as labels"],
 )
 def test_a_bad_au_table_is_refused_and_named(run, tmp_path, change, message):
     aus, labels = au_rows()
     code, err = fit(run, tmp_path, change(aus.assign(mood=labels)))
-    assert code == 2 and message in err
+    assert code == 2 and message in err and str(tmp_path / "aus.csv") in err
     assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_a_table_with_semicolons_is_refused_and_told_so(run, tmp_path):
+    (tmp_path / "aus.csv").write_text("AU01_r;AU12_r;mood\n1,5;2,0;happy\n")
+    code, _, err = run("fit", tmp_path / "aus.csv", "--label-column", "mood", "--out", tmp_path / "model")
+    assert code == 2 and "aus.csv: values are separated by ';'; save it as a CSV with commas" in err
 
 
 def test_extra_columns_and_missing_values_in_a_table_are_borne_and_said(run, tmp_path):
@@ -250,6 +309,7 @@ def test_one_single_class_is_refused(run, tmp_path):
     [
         ("alpha", -1, "alpha: expected a number >= 0"),
         ("folds", 1, "folds: expected 2 or more"),
+        ("seed", -3, "seed: expected 0 to"),
         ("groups", "person", "groups: the table has no column 'person'"),
     ],
 )
@@ -279,6 +339,19 @@ def test_a_model_for_other_aus_or_another_scale_is_refused(fakes, run, photos, t
     MultinomialLogit().fit(aus.rename(columns=rename), labels).save(tmp_path / "other")
     code, out, err = run("predict", photos, "--model", tmp_path / "other", "--out", tmp_path / "out")
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+    assert "model other" in err
+
+
+def test_a_model_fitted_on_another_or_an_unnamed_backend_is_refused(fakes, run, photos, tmp_path):
+    aus, labels = au_rows()
+    for name, message in {
+        "openface": "need the AU backend openface, which cannot measure photos here",
+        "unknown": "does not say what measured its AUs",
+    }.items():
+        table = AUTable(aus, backend=name, backend_version="2.2.0", scale="r")
+        MultinomialLogit().fit(table, labels).save(tmp_path / "m")
+        code, out, err = run("predict", photos, "--model", tmp_path / "m", "--out", tmp_path / "out")
+        assert (code, out) == (2, "") and message in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
