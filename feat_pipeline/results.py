@@ -139,6 +139,7 @@ class _Sheet:
         self._columns = [
             *("input", "frame", "time_s", "face", "x", "y", "w", "h", "confidence", "model", "label"),
             *(f"p_{emotion}" for emotion in classes),
+            "picture",
         ]
         self._folder = folder
         self._models = predictor.models
@@ -155,7 +156,7 @@ class _Sheet:
             self._folder.write(picture, jpeg(face.crop_rgb))
             self._faces += 1
             for model in self._models:
-                self._rows.append(_row(face, model))
+                self._rows.append(_row(face, model, picture))
                 if model in face.explanations:
                     self._reasons.append(_reason(face, model, picture, annotated))
         self._frames += 1
@@ -192,7 +193,7 @@ def jpeg(rgb: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _row(face: FacePrediction, model: str) -> dict[str, Any]:
+def _row(face: FacePrediction, model: str, picture: str) -> dict[str, Any]:
     x0, y0, x1, y1 = (float(value) for value in face.box_xyxy)
     probabilities = face.probabilities.get(model, {})
     return {
@@ -200,6 +201,7 @@ def _row(face: FacePrediction, model: str) -> dict[str, Any]:
         **{"x": x0, "y": y0, "w": x1 - x0, "h": y1 - y0, "confidence": float(face.confidence)},
         **{"model": model, "label": face.label(model)},
         **{f"p_{emotion}": value for emotion, value in probabilities.items()},
+        "picture": picture,
     }
 
 

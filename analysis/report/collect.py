@@ -229,6 +229,7 @@ def _read_predictions(results: Results, faces: dict[FaceKey, Face]) -> None:
             for name, value in row.items()
             if name and name.startswith("p_") and value not in (None, "")
         }
+        face.picture = face.picture or row.get("picture") or None
         face.answers[row["model"]] = {"label": row["label"], "probabilities": probabilities}
 
 

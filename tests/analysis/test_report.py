@@ -341,6 +341,16 @@ def test_contributions_that_do_not_add_up_are_said(model, tmp_path):
     assert "The bars add up" not in page.words
 
 
+def test_a_face_without_an_explanation_is_shown_with_its_picture(model, tmp_path):
+    directory = write(tmp_path / "d", list(records(model, 1)), run={}, model=model)
+    table = pd.read_csv(directory / "predictions.csv").assign(picture="faces/000000.jpg")
+    (directory / "explanations.jsonl").unlink()
+    without = read(build_report(directory))[1]
+    assert "no picture" in without.words
+    table.to_csv(directory / "predictions.csv", index=False)
+    assert "no picture" not in read(build_report(directory))[1].words
+
+
 def test_several_models_stand_side_by_side(model, tmp_path):
     lines = list(records(model, 2))
     directory = write(tmp_path / "d", lines, run={}, model=model)

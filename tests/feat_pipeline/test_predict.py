@@ -132,7 +132,7 @@ def test_predict_files_writes_rows_reasons_faces_and_copies(fakes, model_dir, ph
     result = predict_files(photos, out=out, models=[model_dir], annotate=True)
     assert list(result.predictions.columns) == [
         *("input", "frame", "time_s", "face", "x", "y", "w", "h", "confidence", "model", "label"),
-        *("p_angry", "p_happy", "p_neutral"),
+        *("p_angry", "p_happy", "p_neutral", "picture"),
     ]
     assert sorted(result.predictions["label"]) == ["angry", "happy", "happy"]
     reasons = [json.loads(line) for line in (out / "explanations.jsonl").read_text().splitlines()]
