@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw")
+REGIONS = ("brow", "eye", "nose", "cheek", "mouth", "jaw", "head")
 
 SCALES = {"r": "intensity 0-5", "p": "probability or score 0-1", "c": "presence 0 or 1"}
 """What the suffix of an AU column means."""
@@ -90,6 +90,12 @@ _CATALOGUE = """
 44|Squint|orbicularis oculi, pars palpebralis|eye
 45|Blink|relaxed levator palpebrae superioris; orbicularis oculi|eye
 46|Wink|orbicularis oculi|eye
+51|Head turn left|sternocleidomastoid and neck muscles|head
+52|Head turn right|sternocleidomastoid and neck muscles|head
+53|Head up|neck extensors|head
+54|Head down|neck flexors|head
+55|Head tilt left|scalene and neck muscles|head
+56|Head tilt right|scalene and neck muscles|head
 61|Eyes turn left|lateral and medial rectus|eye
 62|Eyes turn right|lateral and medial rectus|eye
 63|Eyes up|superior rectus|eye

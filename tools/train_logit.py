@@ -26,8 +26,8 @@ from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.measure import face_rows, make_table, measure
 from feat_pipeline.sources import Frame
 
-CHOICES = [(terms, alpha) for terms in ("linear", "hinges") for alpha in (1.0, 10.0, 30.0, 100.0)]
-LEFT_OUT = ("AU61_r", "AU62_r")  # eyes to the left or right: a mirror image has the same emotion
+CHOICES = [(terms, alpha) for terms in ("linear", "hinges") for alpha in (1.0, 10.0, 100.0)]
+MIRRORED = ((51, 52), (55, 56), (61, 62))  # AUs that change places in a mirror
 
 
 def measure_rows(fer: pd.DataFrame, out: Path) -> AUTable:
@@ -43,6 +43,15 @@ def measure_rows(fer: pd.DataFrame, out: Path) -> AUTable:
     table = make_table(rows, extractor, detector="none")
     table.write(out)
     return AUTable.read(out)
+
+
+def with_mirror_images(table: AUTable, labels: np.ndarray) -> tuple[AUTable, np.ndarray, np.ndarray]:
+    """Each face and its mirror image at half the weight: what is left or right must not matter."""
+    swap = {f"AU{a}_r": f"AU{b}_r" for pair in MIRRORED for a, b in (pair, pair[::-1])}
+    both = pd.concat([table.aus, table.aus.rename(columns=swap)[table.au_columns]], ignore_index=True)
+    both.insert(0, "input", both.index.astype(str))
+    doubled = AUTable(both, backend=table.backend, backend_version=table.backend_version, scale=table.scale)
+    return doubled, np.concatenate([labels, labels]), np.full(2 * len(labels), 0.5)
 
 
 def copies(fer: pd.DataFrame, usage: str) -> np.ndarray:
@@ -82,14 +91,14 @@ def main() -> None:
     fer = pd.read_csv(args.fer2013)
     version = make_extractor("embedded").version
     table = measure_rows(fer, args.work / f"fer2013-aus-{version}.parquet")
-    table = table.select([column for column in table.au_columns if column not in LEFT_OUT])
     labels = np.array(EMOTIONS)[fer.emotion.to_numpy()]
     usage = fer.Usage.to_numpy()
     part = {name: table.with_rows(usage == name) for name in ("Training", "PublicTest")}
     print("unmeasured rows", int(table.aus.isna().any(axis=1).sum()), "of", len(table.aus))
     tried, best, chosen = [], -1.0, None
+    faces, names, weight = with_mirror_images(part["Training"], labels[usage == "Training"])
     for terms, alpha in CHOICES:
-        model = MultinomialLogit(terms=terms, alpha=alpha).fit(part["Training"], labels[usage == "Training"])
+        model = MultinomialLogit(terms=terms, alpha=alpha).fit(faces, names, sample_weight=weight)
         found = judge(model, part["PublicTest"], labels[usage == "PublicTest"], copies(fer, "PublicTest"))
         tried.append(
             {"terms": terms, "alpha": alpha, "accuracy": found["accuracy"], "log_loss": found["log_loss"]}

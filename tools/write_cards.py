@@ -82,8 +82,9 @@ Emotion labels were never used, neither for the network nor for the formulas nor
    `ckplus_dev` (165 peak frames of 59 subjects, with two frames before each peak at a third of the weight), drawn towards
    the plain mapping by a ridge. AUs coded on fewer than ten of these faces keep the plain mapping.
 4. Scale: each AU's scores over FER2013 Training faces were given the quantiles of the same AU's `_r` in a public table of
-   OpenFace 2.x stills (4,473 faces). AU43 takes OpenFace's AU45; AUs that OpenFace lacks take the mean quantile curve of
-   its 17. What OpenFace calls 0 keeps its order below {0.2}. So '3' means 'as strong among these faces as OpenFace's 3 is
+   OpenFace 2.x stills (4,473 faces). AU43 takes OpenFace's AU45; AU18, 22, 28, 29 and 34, which faces rarely show, its
+   rarest (AU23); AU23 itself, which OpenFace calls 0 on three faces of four, and all others the mean curve of its 17. What
+   OpenFace calls 0 keeps its order below 0.5, so that anything under 0.5 reads as absent. So '3' means 'as strong among these faces as OpenFace's 3 is
    among those', and nothing more: intensities were not compared with human intensity coders.
 
 ## Data and terms
@@ -142,8 +143,8 @@ A ridge multinomial logistic regression ({model.terms}, alpha {model.alpha:g}) o
 contributions that explanations show are exact. The standard errors are those of a penalised fit: no p-values.
 
 ## How it was made
-`tools/train_logit.py`: fitted on the AUs of all {model.n_:,} FER2013 Training rows, each measured as a face crop (`--detector
-none`), none dropped. Terms and ridge were chosen by accuracy on PublicTest:
+`tools/train_logit.py`: fitted on the AUs of all {model.n_ // 2:,} FER2013 Training rows, each measured as a face crop (`--detector
+none`), none dropped; each counts half as it is and half as its mirror image, so that left and right do not matter. Terms and ridge were chosen by accuracy on PublicTest:
 
 {tried}
 

@@ -18,7 +18,7 @@ from feat_pipeline.align import (
 )
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import FaceAUs
-from feat_pipeline.extract.evidence import measure_evidence
+from feat_pipeline.extract.evidence import head_evidence, measure_evidence
 from feat_pipeline.models import models_dir
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class EmbeddedExtractor:
         inside = [transform_points(invert(m), p[:, :2] * SIZE) for m, p in zip(matrices, points, strict=True)]
         landmarks = np.stack(inside)
         poses = np.stack([_pose(m, r) for m, r in zip(matrices, rotations, strict=True)])
+        evidence |= head_evidence(poses)
         landmarks[~usable], poses[~usable] = np.nan, np.nan
         return landmarks, poses, evidence
 

@@ -1,12 +1,13 @@
 """What the embedded network sees of a face, as named numbers that an AU's formula can add up.
 
-Three kinds, each from one region of the face:
+Four kinds, each from one region of the face:
 
 - ``<name>``: a blendshape of the network, 0 to 1, mean of left and right; ``<name>_max`` the larger side
   and ``<name>_uneven`` the difference of both, for actions that are shown on one side;
 - ``g_<name>``: a distance between landmarks of the face turned to the front, in units of the distance
   between the outer corners of the eyes;
-- ``t_<name>``: how much the grey values change within a patch of the crop, relative to the whole face.
+- ``t_<name>``: how much the grey values change within a patch of the crop, relative to the whole face;
+- ``h_<name>``: how far the head is turned, degrees, the sides being the person's own.
 """
 
 from __future__ import annotations
@@ -61,6 +62,25 @@ def measure_evidence(
         **_distances(turn_to_front(points, rotations)),
         **_textures(crops),
     }
+
+
+def head_evidence(poses_rad: np.ndarray) -> dict[str, np.ndarray]:
+    """Name the head's position by its six FACS descriptors.
+
+    Parameters
+    ----------
+    poses_rad : ndarray of float, shape (n, 3)
+        Rotations about x, y and z in radians, with OpenFace's signs.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (n,)
+        Degrees, 0 where the head is turned the other way.
+    """
+    down, right, tilt_left = np.degrees(np.asarray(poses_rad, np.float64)).T
+    angles = {"down": down, "up": -down, "turn_right": right, "turn_left": -right}
+    angles |= {"tilt_left": tilt_left, "tilt_right": -tilt_left}
+    return {f"h_{name}": np.maximum(0.0, angle) for name, angle in angles.items()}
 
 
 def turn_to_front(points: np.ndarray, rotations: np.ndarray) -> np.ndarray:

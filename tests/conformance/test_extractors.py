@@ -77,8 +77,9 @@ def test_a_mirror_image_has_the_same_aus_and_mirrored_landmarks(extractor, detec
     ((face,),) = extractor.extract([single], [detector.detect(single)])
     mirror = np.ascontiguousarray(single[:, ::-1])
     ((back,),) = extractor.extract([mirror], [detector.detect(mirror)])
-    sided = {"AU61", "AU62"}  # eyes left, eyes right
-    same = [abs(face.aus[c] - back.aus[c]) for c in face.aus if c[:4] not in sided]
+    swap = {"AU51": "AU52", "AU55": "AU56", "AU61": "AU62"}  # what is turned left is turned right
+    swap |= {b: a for a, b in swap.items()}
+    same = [abs(face.aus[c] - back.aus[swap.get(c[:4], c[:4]) + c[4:]]) for c in face.aus]
     assert np.mean(same) < 0.25 and max(same) < 1.2
     returned = back.landmarks[MIRROR_68] * (-1, 1) + (single.shape[1], 0)
     eyes = np.linalg.norm(face.landmarks[36] - face.landmarks[45])
@@ -96,7 +97,8 @@ def test_a_turned_picture_turns_the_landmarks_and_the_roll_and_leaves_the_aus(ex
         pytest.skip("the detector does not find the turned face")
     ((back,),) = extractor.extract([turned], [found])
     assert back.pose_rad[2] - face.pose_rad[2] == pytest.approx(np.radians(20), abs=0.08)
-    assert np.mean(np.abs(values(back) - values(face))) < 0.35
+    still = [c for c in face.aus if c[:4] not in ("AU55", "AU56")]  # the head's tilt is what changed
+    assert np.mean([abs(face.aus[c] - back.aus[c]) for c in still]) < 0.35
 
 
 def test_a_face_cut_by_the_border_or_a_dot_is_measured_or_nan_but_does_no_harm(extractor, single):
