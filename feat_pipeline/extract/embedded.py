@@ -42,7 +42,7 @@ class EmbeddedExtractor:
     directory : path, optional
         Folder of ``network.onnx`` and ``embedded.json``; by default the ones that ship.
     threads : int
-        Threads of the network; 0 takes all cores.
+        Threads of the network; 0 takes all cores. One leaves the others to the detector, which runs beside.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class EmbeddedExtractor:
     name = "embedded"
     scale = "r"
 
-    def __init__(self, directory: str | Path | None = None, threads: int = 0) -> None:
+    def __init__(self, directory: str | Path | None = None, threads: int = 1) -> None:
         import onnxruntime
 
         folder = Path(directory) if directory is not None else models_dir() / "embedded"
@@ -68,6 +68,7 @@ class EmbeddedExtractor:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
             options.log_severity_level = 3
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             self._session = onnxruntime.InferenceSession(
                 str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"]
             )
