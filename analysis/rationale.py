@@ -51,7 +51,7 @@ def rationale(
     """
     order = np.argsort(-np.abs(contribution), kind="stable")
     told = {
-        j: _reason(
+        j: reason(
             au_columns[j], values[j], baseline_values[j], contribution[j], au_columns[j] in low_validity
         )
         for j in order
@@ -76,7 +76,25 @@ def short_name(column: str) -> str:
     return f"AU{parsed[0]}" if parsed else column
 
 
-def _reason(column: str, value: float, baseline: float, contribution: float, low: bool) -> str:
+def reason(column: str, value: float, baseline: float, contribution: float, low: bool = False) -> str:
+    """Tell one reason.
+
+    Parameters
+    ----------
+    column : str
+        AU column.
+    value, baseline : float
+        The face's AU and the baseline's.
+    contribution : float
+        What it adds to the centred logit.
+    low : bool
+        Whether to say that the AU is of low validity.
+
+    Returns
+    -------
+    str
+        'lip corner puller AU12 3.4 (+2.1)', 'lid tightener AU7 only 0.5 (+0.8)'.
+    """
     note = ", low validity" if low else ""
     parsed = parse_column(column)
     if parsed is None:

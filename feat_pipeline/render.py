@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from analysis.rationale import reason
+
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction
 
@@ -89,8 +91,8 @@ def label_lines(face: FacePrediction, model: str | None = None) -> tuple[str, ..
         return (head,)
     table = explanation.table
     reasons = table[table["contribution"] >= 0.05].nlargest(REASONS, "contribution")
-    rows = zip(reasons["au"], reasons["name"], reasons["contribution"], strict=True)
-    return (head, *(f"AU{int(au[2:4])} {words} +{weight:.1f}" for au, words, weight in rows))
+    columns = (reasons[name] for name in ("au", "value", "baseline", "contribution"))
+    return (head, *(reason(*row) for row in zip(*columns, strict=True)))
 
 
 def _layout(

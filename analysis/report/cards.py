@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.display import RESIDUAL_SHOWN, Step, au_title, in_order, signed, waterfall_steps
 from analysis.facs import REGIONS, SCALE_RANGES, parse_column, region
-from analysis.rationale import percent, short_name
+from analysis.rationale import percent, reason, short_name
 from analysis.report.collect import Face
 
 NO_ANSWER = "no answer"
@@ -194,7 +194,7 @@ def _strongest(explanations: Sequence[Mapping[str, Any]]) -> str:
     best = max(items, key=lambda item: item["contribution"], default=None)
     if best is None or best["contribution"] <= 0:
         return "none of the AUs speaks for it"
-    return f"{au_title(best['au'])} ({signed(best['contribution'])})"
+    return reason(best["au"], best["value"], best["baseline"], best["contribution"])
 
 
 def au_groups(

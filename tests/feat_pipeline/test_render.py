@@ -27,7 +27,7 @@ def test_a_label_says_emotion_probability_and_the_two_strongest_reasons(predicto
     head, *reasons = label_lines(face)
     assert head == f"happy {round(100 * face.probabilities['tiny']['happy'])} %"
     assert len(reasons) == 2
-    assert reasons[0].startswith("AU12 lip corner puller +")
+    assert reasons[0].startswith("lip corner puller AU12 3.5 (+")
 
 
 def test_a_face_without_an_answer_is_labelled_so(predictor):
