@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from embedded_data import BLENDSHAPES
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
-from train_embedded import BLENDSHAPES
 
 from feat_pipeline.detect import make_detector
 from feat_pipeline.extract.embedded import EmbeddedExtractor
