@@ -40,7 +40,7 @@ class OutputFolder:
         if not os.fspath(path):
             raise OutputError("out: expected a folder, got an empty name; name one with --out")
         self.path = Path(path)
-        self._names = tuple(names)
+        self._names = (*names, "report.html")  # a report of earlier results must not outlive them
         self._check_writable()
         held = sorted({found.relative_to(self.path).parts[0] for found in self._earlier()})
         if held and not overwrite:

@@ -159,3 +159,11 @@ def test_auto_says_in_the_record_and_in_the_table_why_it_took_a_backend(fakes, p
     assert "ships with the package" in result.run["backend"]["auto"]
     assert result.table.extra == {"detector": "mtcnn", "auto": result.run["backend"]["auto"]}
     assert "auto" not in extract(photos, backend="fake").run["backend"]
+
+
+def test_a_report_of_earlier_results_goes_with_them(photos, tmp_path, fakes):
+    out = tmp_path / "out"
+    extract(photos, out=out)
+    (out / "report.html").write_text("of the first run")
+    extract(photos, out=out, overwrite=True)
+    assert not (out / "report.html").exists() and (out / "aus.csv").exists()
