@@ -142,7 +142,7 @@ def logit_card(folder: Path) -> str:
     )
     return f"""# logit-embedded: seven emotions from the embedded backend's AUs
 
-Licence: MIT for the coefficients; see "Data and terms".
+Licence: MIT (FER2013, to which it was fitted, has terms of its own, see below)
 
 ## What it is
 A ridge multinomial logistic regression ({model.terms}, alpha {model.alpha:g}) on {len(model.feature_names_in_)} AU intensities of the `embedded` backend, class-centred:
