@@ -14,10 +14,9 @@ from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import BACKENDS, make_extractor
-from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure
+from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_batches
 from feat_pipeline.models import SHIPPED, load_model, model_name
-from feat_pipeline.outputs import PathLike
-from feat_pipeline.sources import Frame, Skipped, from_array, input_name, read_photo
+from feat_pipeline.sources import Frame, PathLike, Skipped, from_array, input_name, read_photo
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable
@@ -152,14 +151,20 @@ class Predictor:
         raise InputError(f"{item.input}: {item.reason}")
 
     def predict_many(self, items: Iterable[Frame | Skipped]) -> Iterator[Predicted | Skipped]:
-        """Predict frame after frame, in order; what is skipped is handed on (see `measure`)."""
-        for item in measure(items, self.detector, self.extractor):
-            yield item if isinstance(item, Skipped) else Predicted(item, self._predict(item))
+        """Predict frame after frame, in order; what is skipped is handed on (see `measure_batches`)."""
+        for batch in measure_batches(items, self.detector, self.extractor):
+            measured = [item for item in batch if isinstance(item, Measured)]
+            faces = iter(self._predict(measured) if measured else [])
+            for item in batch:
+                yield (
+                    item if isinstance(item, Skipped) else Predicted(item, [next(faces) for _ in item.faces])
+                )
 
-    def _predict(self, item: Measured) -> list[FacePrediction]:
-        rows = face_rows(item)
-        faces = [_unlabelled(row, _crop(item.frame.rgb, row[-1].box_xyxy)) for row in rows]
-        table = make_table(rows, self.extractor)
+    def _predict(self, items: list[Measured]) -> list[FacePrediction]:
+        """Ask every model once for all faces of a batch, in order."""
+        placed = [(row, item.frame.rgb) for item in items for row in face_rows(item)]
+        faces = [_unlabelled(row, _crop(frame_rgb, row[-1].box_xyxy)) for row, frame_rgb in placed]
+        table = make_table([row for row, _ in placed], self.extractor)
         for name, model in self.models.items():
             _add_answers(name, model, faces, table)
         return faces

@@ -39,6 +39,14 @@ class Measured:
 def measure(
     items: Iterable[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
 ) -> Iterator[Measured | Skipped]:
+    """Find and measure the faces of every frame, in order; see `measure_batches`."""
+    for batch in measure_batches(items, detector, extractor):
+        yield from batch
+
+
+def measure_batches(
+    items: Iterable[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
+) -> Iterator[list[Measured | Skipped]]:
     """Find and measure the faces of every frame, in order; the next frames are read meanwhile.
 
     Parameters
@@ -51,14 +59,14 @@ def measure(
 
     Yields
     ------
-    Measured or Skipped
-        A frame without a face is skipped by `NO_FACE`. One that makes the detector or the extractor fail is
-        skipped with the failure as its reason, and the rest goes on.
+    list of Measured or Skipped
+        Up to `BATCH_FRAMES` of them. A frame without a face is skipped by `NO_FACE`. One that makes the
+        detector or the extractor fail is skipped with the failure as its reason, and the rest goes on.
     """
     read = _ahead(_batches(items), "reader")
     found = _ahead(([_detect(item, detector) for item in batch] for batch in read), "detector")
     for batch in found:
-        yield from _measure_batch(batch, extractor)
+        yield _measure_batch(batch, extractor)
 
 
 def is_measured(face: FaceAUs) -> bool:
@@ -140,10 +148,9 @@ def _batches(items: Iterable[Frame | Skipped]) -> Iterator[list[Frame | Skipped]
         yield batch
 
 
-def _measure_batch(batch: list[_Found | Skipped], extractor: AUExtractor) -> Iterator[Measured | Skipped]:
+def _measure_batch(batch: list[_Found | Skipped], extractor: AUExtractor) -> list[Measured | Skipped]:
     measured = iter(_extract([item for item in batch if not isinstance(item, Skipped)], extractor))
-    for item in batch:
-        yield item if isinstance(item, Skipped) else next(measured)
+    return [item if isinstance(item, Skipped) else next(measured) for item in batch]
 
 
 def _detect(frame: Frame | Skipped, detector: FaceDetector) -> _Found | Skipped:
