@@ -13,7 +13,7 @@ from analysis.aumatrix import aligned
 from analysis.errors import ModelError
 from analysis.facs import canonical_emotion, plain_name, region
 from analysis.rationale import rationale
-from analysis.ridge import softmax
+from analysis.ridge import softmax, terms_block
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -315,11 +315,10 @@ def _by_feature(model: MultinomialLogit, deviations: np.ndarray) -> np.ndarray:
 
 def _standard_errors(model: MultinomialLogit, deviations: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Find the delta-method standard error (n, p) of each contribution to its row's target."""
-    width = model.coef_.shape[1] + 1
     result = np.zeros((len(deviations), len(model.feature_names_in_)))
     for k in np.unique(targets):
         rows = np.flatnonzero(targets == k)
-        block = model.covariance_[k * width + 1 : (k + 1) * width, k * width + 1 : (k + 1) * width]
+        block = terms_block(model.covariance_, k, model.coef_.shape[1])
         for j in range(result.shape[1]):
             terms = np.flatnonzero(model.term_feature_ == j)
             d = deviations[np.ix_(rows, terms)]

@@ -345,7 +345,7 @@ class MultinomialLogit:
         """
         from analysis.modelfile import load
 
-        return load(path)
+        return load(cls, path)
 
     def _note(self, text: str) -> None:
         self.notes_.append(text)

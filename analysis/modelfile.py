@@ -61,14 +61,12 @@ def save(model: MultinomialLogit, path: str | Path) -> Path:
     return target
 
 
-def load(path: str | Path) -> MultinomialLogit:
-    """Read a model; see `MultinomialLogit.load`."""
-    from analysis.logit import MultinomialLogit
-
+def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
+    """Read a model of the class `make`; see `MultinomialLogit.load`."""
     file = _file(path)
     content = _content(file)
     try:
-        model = MultinomialLogit(**content["parameters"])
+        model = make(**content["parameters"])
         model.classes_ = np.array(content["classes"])
         for name in (*_TEXT, *_LISTS, *_NUMBERS):
             setattr(model, name, content[name.rstrip("_")])

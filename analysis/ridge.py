@@ -153,6 +153,22 @@ def completed(lower: np.ndarray, K: int) -> np.ndarray:
     return np.block([[free, last.T], [last, (corner + corner.T) / 2.0]])
 
 
+def terms_block(covariance: np.ndarray, k: int, terms: int) -> np.ndarray:
+    """Take the covariance (T, T) of one class's coefficients, its intercept left out.
+
+    Parameters
+    ----------
+    covariance : (K * (T + 1), K * (T + 1)) float64 ndarray
+        Class-major, each class [intercept, terms].
+    k : int
+        Number of the class.
+    terms : int
+        T.
+    """
+    own = slice(k * (terms + 1) + 1, (k + 1) * (terms + 1))
+    return covariance[own, own]
+
+
 def _information(
     Z: np.ndarray, parameters: np.ndarray, weights: np.ndarray | None, basis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
-from feat_pipeline.outputs import OutputFolder, PathLike, named_errors
+from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.runlog import RunLog
+from feat_pipeline.sources import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd

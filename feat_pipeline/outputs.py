@@ -14,8 +14,7 @@ from typing import Any
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
-
-PathLike = str | os.PathLike[str]
+from feat_pipeline.sources import PathLike
 
 
 class OutputFolder:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.rationale import reason
+from analysis.rationale import SMALLEST, reason
 
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction
@@ -90,7 +90,7 @@ def label_lines(face: FacePrediction, model: str | None = None) -> tuple[str, ..
     if explanation is None:
         return (head,)
     table = explanation.table
-    reasons = table[table["contribution"] >= 0.05].nlargest(REASONS, "contribution")
+    reasons = table[table["contribution"] >= SMALLEST].nlargest(REASONS, "contribution")
     columns = (reasons[name] for name in ("au", "value", "baseline", "contribution"))
     return (head, *(reason(*row) for row in zip(*columns, strict=True)))
 

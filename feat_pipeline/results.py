@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from feat_pipeline.models import SHIPPED, model_name
-from feat_pipeline.outputs import OutputFolder, PathLike, named_errors, progress
+from feat_pipeline.outputs import OutputFolder, named_errors, progress
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import Skipped, find_photos, read_frame
+from feat_pipeline.sources import PathLike, Skipped, find_photos, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,8 +21,8 @@ import pandas as pd
 import torch
 
 from feat_pipeline.align import landmark_matrix, transform_points, warp
+from feat_pipeline.extract.embedded import SIZE
 
-SIZE = 96
 #: MediaPipe mesh vertex of each of dlib's 68 points: the vertex (pair) nearest to dlib's own
 #: annotations of 43 faces, left and right kept symmetric.
 MESH_68 = [
@@ -49,6 +49,7 @@ MIRROR_BLENDSHAPES = [
 ]
 #: The teacher's camera looks along -z with y up; OpenFace's along +z with y down.
 FLIP = np.diag([1.0, -1.0, -1.0])
+MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
 @dataclass
@@ -102,7 +103,7 @@ def load_faces(path: Path, mesh_mirror: np.ndarray | None = None) -> tuple[Faces
     sane = (difference < 0.12) & (eyes > 5)
     scores = data["blendshapes"][both][:, :, 1:]
     rotations = FLIP @ data["matrices"][both][:, :, :3, :3] @ FLIP
-    mirrored = np.diag([-1.0, 1, 1]) @ rotations[:, 1] @ np.diag([-1.0, 1, 1])
+    mirrored = MIRROR @ rotations[:, 1] @ MIRROR
     left, _, right = np.linalg.svd(rotations[:, 0] + mirrored)
     faces = Faces(
         images, (points[:, 0] + back) / 2,
@@ -215,7 +216,7 @@ def targets(points, scores, rotation, matrix, mesh_mirror=None):
     if mesh_mirror is not None:
         inside = inside[mesh_mirror] * (-1, 1, 1) + (1, 0, 0)
         scores = scores[MIRROR_BLENDSHAPES]
-        rotation = np.diag([-1.0, 1, 1]) @ rotation @ np.diag([-1.0, 1, 1])
+        rotation = MIRROR @ rotation @ MIRROR
     return (
         inside.astype(np.float32),
         scores,

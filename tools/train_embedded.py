@@ -23,7 +23,7 @@ from embedded_data import BLENDSHAPES, MESH_68, SIZE, Faces, batches, load_split
 from torch import nn
 from torch.nn import functional as F
 
-from feat_pipeline.align import box_matrix, landmark_matrix, warp
+from feat_pipeline.align import box_matrix, invert, landmark_matrix, transform_points, warp
 
 
 # --------------------------------------------------------------------------------------------- the network
@@ -195,8 +195,7 @@ def measure(net: FaceNet, faces: Faces, passes: int, batch: int = 128):
         points, scores = np.concatenate(points), np.concatenate(scores)
         back = []
         for i, matrix in enumerate(matrices):
-            linear = np.linalg.inv(matrix[:, :2])
-            back.append((points[i] - matrix[:, 2]) @ linear.T)
+            back.append(transform_points(invert(matrix), points[i]))
             matrices[i] = landmark_matrix(back[-1], SIZE)
     return np.stack(back), scores * net.blendshape_sd.numpy() + net.blendshape_mean.numpy()
 

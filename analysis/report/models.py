@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import au_title, coefficient_grid, in_order, signed, term_titles
+from analysis.display import au_number, au_title, coefficient_grid, in_order, signed, term_titles
 from analysis.errors import AnalysisError
-from analysis.facs import SCALE_RANGES, parse_column
+from analysis.facs import SCALE_RANGES
+from analysis.ridge import terms_block
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,14 +144,13 @@ def effect_grid(model: MultinomialLogit) -> tuple[pd.DataFrame, pd.DataFrame, fl
     step = np.where(np.isnan(knots), rise, np.maximum(0, rise - knots) - np.maximum(0, -knots))
     columns, classes = list(model.feature_names_in_), [str(name) for name in model.classes_]
     owner = np.eye(len(columns))[model.term_feature_] * step[:, None]
-    width = len(step) + 1
     spread = np.empty((len(columns), len(classes)))
     for k in range(len(classes)):
-        block = model.covariance_[k * width + 1 : (k + 1) * width, k * width + 1 : (k + 1) * width]
+        block = terms_block(model.covariance_, k, len(step))
         spread[:, k] = np.sqrt(np.maximum(np.einsum("tj,ts,sj->j", owner, block, owner), 0))
     effect = pd.DataFrame((model.coef_ @ owner).T, index=columns, columns=classes)
     se = pd.DataFrame(spread, index=columns, columns=classes)
-    rows = sorted(columns, key=lambda column: parse_column(column) or (0, ""))
+    rows = sorted(columns, key=au_number)
     return effect.loc[rows, in_order(classes)], se.loc[rows, in_order(classes)], rise
 
 

@@ -6,7 +6,6 @@ upper corner of the picture, so that the centre of its first pixel is (.5, .5).
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
+from feat_pipeline.registry import resolve
 
 DETECTORS: dict[str, str] = {
     "mtcnn": "feat_pipeline.detect.mtcnn:MtcnnDetector",
@@ -85,8 +85,7 @@ def make_detector(name: str, **options: Any) -> FaceDetector:
     """
     if name not in DETECTORS:
         raise UsageError(f"detector: expected one of {', '.join(DETECTORS)}, got {name!r}")
-    module_name, class_name = DETECTORS[name].split(":")
-    factory = getattr(importlib.import_module(module_name), class_name)
+    factory = resolve(DETECTORS[name])
     known = list(inspect.signature(factory).parameters)
     unknown = sorted(set(options) - set(known))
     if unknown:

@@ -6,13 +6,13 @@ and AUs.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from feat_pipeline.errors import UnavailableError, UsageError
+from feat_pipeline.registry import resolve
 
 if TYPE_CHECKING:
     from feat_pipeline.detect import Detection
@@ -95,8 +95,7 @@ def make_extractor(name: str = "auto") -> AUExtractor:
     name = choose_backend()[0] if name == "auto" else name
     if name not in BACKENDS:
         raise UsageError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
-    module_name, class_name = BACKENDS[name].split(":")
-    return getattr(importlib.import_module(module_name), class_name)()
+    return resolve(BACKENDS[name])()
 
 
 def available_backends() -> list[BackendStatus]:

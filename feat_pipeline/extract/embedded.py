@@ -96,13 +96,7 @@ class EmbeddedExtractor:
         list of list of FaceAUs
             As the detections; a face that cannot be measured has NaN landmarks, pose and AUs.
         """
-        flat = [
-            (frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame
-        ]
-        faces: list[FaceAUs] = []
-        for start in range(0, len(flat), BATCH):
-            faces += self._measure_batch(flat[start : start + BATCH])
-        answers = iter(faces)
+        answers = (face for batch in _batches(frames, detections) for face in self._measure_batch(batch))
         return [[next(answers) for _ in of_frame] for of_frame in detections]
 
     def evidence(self, frames: list[np.ndarray], detections: list[list[Detection]]) -> dict[str, np.ndarray]:
@@ -118,10 +112,7 @@ class EmbeddedExtractor:
         dict of str to ndarray of float64, shape (n,)
             See `feat_pipeline.extract.evidence`.
         """
-        flat = [
-            (frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame
-        ]
-        parts = [self._look(flat[start : start + BATCH])[-1] for start in range(0, len(flat), BATCH)]
+        parts = [self._look(batch)[-1] for batch in _batches(frames, detections)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
     def _measure_batch(self, flat: Sequence[tuple[np.ndarray, Detection]]) -> list[FaceAUs]:
@@ -164,8 +155,7 @@ class EmbeddedExtractor:
         points, blendshapes, rotations, crops = seen
         names = tuple(self._formulas["blendshapes"])
         evidence = measure_evidence(points, blendshapes, rotations, crops, names)
-        inside = [transform_points(invert(m), p[:, :2] * SIZE) for m, p in zip(matrices, points, strict=True)]
-        landmarks = np.stack(inside)
+        landmarks = np.stack([_in_picture(m, p) for m, p in zip(matrices, points, strict=True)])
         poses = np.stack([_pose(m, r) for m, r in zip(matrices, rotations, strict=True)])
         evidence |= head_evidence(poses)
         landmarks[~usable], poses[~usable] = np.nan, np.nan
@@ -207,6 +197,14 @@ def intensity(formula: dict[str, Any], evidence: dict[str, np.ndarray]) -> np.nd
     return np.interp(score, formula["scores"], formula["intensities"])
 
 
+def _batches(
+    frames: list[np.ndarray], detections: list[list[Detection]]
+) -> list[list[tuple[np.ndarray, Detection]]]:
+    """Every face with its frame, in lists of up to `BATCH`."""
+    flat = [(frame, found) for frame, of_frame in zip(frames, detections, strict=True) for found in of_frame]
+    return [flat[start : start + BATCH] for start in range(0, len(flat), BATCH)]
+
+
 def _first_matrix(found: Detection) -> np.ndarray:
     if found.points is not None:
         matrix = landmark_matrix(np.asarray(found.points, np.float64), SIZE)
@@ -217,7 +215,12 @@ def _first_matrix(found: Detection) -> np.ndarray:
 
 def _matrix_of(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Matrix of the crop around landmarks (68, 3) that were seen in another crop."""
-    return landmark_matrix(transform_points(invert(matrix), points[:, :2] * SIZE), SIZE)
+    return landmark_matrix(_in_picture(matrix, points), SIZE)
+
+
+def _in_picture(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Landmarks (68, 3) in sides of the crop as picture px (68, 2)."""
+    return transform_points(invert(matrix), points[:, :2] * SIZE)
 
 
 def _moved(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import choose_backend, make_extractor
 from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure
-from feat_pipeline.outputs import OutputFolder, PathLike, named_errors, progress
+from feat_pipeline.outputs import OutputFolder, named_errors, progress
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import Skipped, find_photos, read_frame
+from feat_pipeline.sources import PathLike, Skipped, find_photos, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,13 +6,13 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from feat_pipeline.errors import InputError
+from feat_pipeline.registry import resolve
 
 SHIPPED: tuple[str, ...] = ("logit-embedded",)
 MODEL_FILE = "model.json"
@@ -83,8 +83,7 @@ def load_model(name_or_path: str | os.PathLike[str]) -> EmotionModel:
         The file is damaged.
     """
     path = model_path(name_or_path)
-    loader, class_name = LOADERS[_kind(path)].split(":")
-    return getattr(import_module(loader), class_name).load(path)
+    return resolve(LOADERS[_kind(path)]).load(path)
 
 
 def model_path(name_or_path: str | os.PathLike[str]) -> Path:

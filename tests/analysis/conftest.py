@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,14 +7,6 @@ from analysis.logit import MultinomialLogit
 
 AUS = ["AU01_r", "AU04_r", "AU06_r", "AU12_r", "AU25_r"]
 EMOTIONS = ["happy", "neutral", "sad", "surprise"]
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    folder = Path(os.environ.get("FEAT_SHARED", Path(__file__).parents[2].parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip(f"reference data not found at {folder}: set FEAT_SHARED")
-    return folder
 
 
 def simulated(

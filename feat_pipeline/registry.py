@@ -1,0 +1,12 @@
+"""Entries of the registries: names of classes that are imported only when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def resolve(entry: str) -> Any:
+    """Import what an entry such as ``'feat_pipeline.detect.mtcnn:MtcnnDetector'`` names."""
+    module_name, name = entry.split(":")
+    return getattr(importlib.import_module(module_name), name)
