@@ -109,6 +109,20 @@ def checked_labels(y: Any, rows: int) -> np.ndarray:
     return labels.astype(str)
 
 
+def checked_shares(probabilities: Any, classes: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Take soft labels (rows, K) and sort their columns by class; FitError unless rows sum to 1."""
+    labels = checked_labels(classes, len(classes))
+    shares = _numbers(probabilities, "probabilities", FitError)
+    if shares.shape != (rows, len(labels)):
+        raise FitError(f"probabilities: expected shape ({rows}, {len(labels)}), got {shares.shape}")
+    if not ((shares >= 0).all() and np.allclose(shares.sum(axis=1), 1.0, atol=1e-3)):
+        raise FitError("probabilities: expected numbers >= 0 in rows that sum to 1")
+    if len(np.unique(labels)) < len(labels):
+        raise FitError("classes: each must occur once")
+    order = np.argsort(labels)
+    return labels[order], shares[:, order] / shares.sum(axis=1, keepdims=True)
+
+
 def checked_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
     """Take importance weights (rows,) as float64; FitError unless all are finite and >= 0."""
     if sample_weight is None:

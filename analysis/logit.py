@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.aumatrix import aligned, checked_labels, checked_weights, named_matrix
-from analysis.errors import FitError, ModelError
-from analysis.ridge import completed, covariance, maximise, softmax
-from analysis.terms import Terms, independent, make_terms
+from analysis.aumatrix import aligned, checked_labels, checked_shares, checked_weights, named_matrix
+from analysis.errors import ModelError
+from analysis.fitting import check_parameters, fit_rows
+from analysis.ridge import softmax
+from analysis.terms import KNOT_QUANTILES, Terms
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_UNUSABLE_SE = 50.0
+    from analysis.inference import Inference
+
+
+_PARAMETERS = ("alpha", "terms", "knots", "pairs", "max_iter", "tol")
 
 
 class MultinomialLogit:
@@ -25,12 +30,18 @@ class MultinomialLogit:
 
     Parameters
     ----------
-    alpha : float, default 1.0
+    alpha : float or 'cv', default 1.0
         Ridge strength on the coefficients of standardised terms, for the summed log-likelihood:
-        scikit-learn's 1 / C. 0 fits without penalty.
-    terms : {'linear', 'hinges'}, default 'linear'
-        Each AU as it is, or with hinges max(0, AU - knot) at its training quantiles, which lets a
-        coefficient change with the AU's strength. The model stays a sum of one function per AU.
+        scikit-learn's 1 / C. 0 fits without penalty; 'cv' takes, of `analysis.strength.ALPHAS`, the one
+        with the least log loss in a cross-validation that keeps `groups` together.
+    terms : {'linear', 'hinges', 'pairs'}, default 'linear'
+        Each AU as it is; or with hinges max(0, AU - knot), which lets a coefficient change with the
+        AU's strength: a sum of one function per AU; or also products of two AUs' functions
+        (`analysis.design`), a sum over AUs and pairs of them.
+    knots : sequence of float, default (0.5, 0.85)
+        Training quantiles of each AU where its hinges begin.
+    pairs : 'auto' or sequence of (str, str), default 'auto'
+        AUs that are multiplied with each other; 'auto' for all.
     max_iter : int, default 200
         Iterations of the optimiser.
     tol : float, default 1e-8
@@ -53,17 +64,26 @@ class MultinomialLogit:
         The AU of each term, as a position in `feature_names_in_`.
     term_knot_ : (T,) float64 ndarray
         NaN for the AU itself, else the knot of its hinge.
+    term_second_feature_, term_second_knot_ : (T,) intp, (T,) float64 ndarray
+        The other AU of a product of two, and its knot; -1 and NaN for terms of one AU.
     term_mean_, class_term_mean_ : (T,), (K, T) float64 ndarray
         Mean of each term over all rows, and over the rows of each class.
+    term_part_mean_, class_term_part_mean_ : (2, T), (K, 2, T) float64 ndarray
+        Likewise of the two factors of each product; NaN for terms of one AU.
     feature_mean_, feature_sd_ : (p,) float64 ndarray
     feature_range_ : (2, p) float64 ndarray
         Smallest and largest training value of each AU.
     class_feature_mean_ : (K, p) float64 ndarray
-    covariance_ : (K * (T + 1), K * (T + 1)) float64 ndarray
+    covariance_ : (K * (T + 1), K * (T + 1)) float64 ndarray, or None
         Of the class-centred parameters, class-major, each class [intercept, terms]. For a penalised
-        fit the sandwich of `analysis.ridge.covariance`; NaN where the information is singular.
+        fit the sandwich of `analysis.ridge.covariance`; NaN where the information is singular, None
+        where the terms are too many to keep it (`analysis.fitting.MOST_FREE_PARAMETERS`).
+    alpha_ : float
+        The ridge strength that was used.
+    alpha_path_ : dict of list
+        For 'cv': `alpha`, and held-out `log_loss` and `accuracy` of each. Else empty.
     n_, class_count_ : int, (K,) int ndarray
-        Rows used.
+        Rows used; of soft labels, those where the class is the most probable.
     backend_, scale_ : str
         What measured the AUs and on which scale; 'unknown' and '' where the rows did not say.
     converged_, n_iter_, log_likelihood_ : bool, int, float
@@ -101,16 +121,25 @@ class MultinomialLogit:
     _estimator_type = "classifier"
 
     def __init__(
-        self, *, alpha: float = 1.0, terms: str = "linear", max_iter: int = 200, tol: float = 1e-8
+        self,
+        *,
+        alpha: float | str = 1.0,
+        terms: str = "linear",
+        knots: Sequence[float] = KNOT_QUANTILES,
+        pairs: str | Sequence[tuple[str, str]] = "auto",
+        max_iter: int = 200,
+        tol: float = 1e-8,
     ) -> None:
         self.alpha = alpha
         self.terms = terms
+        self.knots = knots
+        self.pairs = pairs
         self.max_iter = max_iter
         self.tol = tol
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments, as scikit-learn asks for them."""
-        return {name: getattr(self, name) for name in ("alpha", "terms", "max_iter", "tol")}
+        return {name: getattr(self, name) for name in _PARAMETERS}
 
     def set_params(self, **params: Any) -> MultinomialLogit:
         """Set constructor arguments.
@@ -149,7 +178,7 @@ class MultinomialLogit:
         """Number of columns seen in `fit`."""
         return len(self.input_names_)
 
-    def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> MultinomialLogit:
+    def fit(self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None) -> MultinomialLogit:
         """Fit to labelled faces.
 
         Parameters
@@ -159,6 +188,8 @@ class MultinomialLogit:
             NaN and columns that never vary are dropped; `notes_` says so.
         y : (n,) array-like
             Labels.
+        groups : (n,) array-like, optional
+            Persons or videos, kept together where `alpha='cv'` chooses; else without effect.
         sample_weight : (n,) array-like, optional
             Importance weights: factors of each row's log-likelihood.
 
@@ -172,25 +203,46 @@ class MultinomialLogit:
         FitError
             For one single class, text or infinite AUs, lengths that differ, bad parameters.
         """
-        self._check_parameters()
+        check_parameters(self)
         matrix = named_matrix(X)
         labels = checked_labels(y, len(matrix.values))
         weights = checked_weights(sample_weight, len(labels))
-        self.notes_: list[str] = []
-        self.scores_: dict[str, Any] = {}
-        self.low_validity_: list[str] = []
-        self.backend_, self.scale_ = matrix.backend, matrix.scale
-        self.input_names_ = matrix.names
-        values, names = self._drop_unmeasured(matrix.values, matrix.names)
-        complete = ~np.isnan(values).any(axis=1)
-        if not complete.all():
-            self._note(f"{(~complete).sum()} of {len(complete)} rows have an AU without a value: left out")
-        values, labels = values[complete], labels[complete]
-        weights = None if weights is None else weights[complete]
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        _check_classes(self.classes_, len(labels))
-        values, names = self._drop_constant(values, names)
-        self._estimate(values, names, codes, weights)
+        classes, codes = np.unique(labels, return_inverse=True)
+        fit_rows(self, matrix, classes, np.eye(len(classes))[codes], groups, weights)
+        return self
+
+    def fit_soft(
+        self, X: Any, probabilities: Any, classes: Any, *, groups: Any = None, sample_weight: Any = None
+    ) -> MultinomialLogit:
+        """Fit to probabilities, such as another classifier's answers.
+
+        Maximises sum_ik p_ik log q_ik: the same as each row K times, once a class, with weights p_ik.
+
+        Parameters
+        ----------
+        X, groups, sample_weight
+            As for `fit`.
+        probabilities : (n, K) array-like
+            Rows that sum to 1.
+        classes : (K,) array-like
+            Labels of the columns, in any order; `classes_` has them sorted.
+
+        Returns
+        -------
+        MultinomialLogit
+            Itself. Its covariance is robust (HC0): the model's own would suppose that labels were
+            drawn from the probabilities.
+
+        Raises
+        ------
+        FitError
+            As `fit`; also for rows that are no probabilities.
+        """
+        check_parameters(self)
+        matrix = named_matrix(X)
+        labels, targets = checked_shares(probabilities, classes, len(matrix.values))
+        weights = checked_weights(sample_weight, len(targets))
+        fit_rows(self, matrix, labels, targets, groups, weights)
         return self
 
     def basis(self, X: Any) -> np.ndarray:
@@ -216,7 +268,18 @@ class MultinomialLogit:
 
     def terms_of(self, values: np.ndarray) -> np.ndarray:
         """Evaluate the terms of (n, p) values in the order of `feature_names_in_`: (n, T) float64."""
-        return Terms(self.term_feature_, self.term_knot_, list(self.term_names_))(values)
+        return self.fitted_terms(values)
+
+    @property
+    def fitted_terms(self) -> Terms:
+        """Put the fitted terms together, to evaluate them or the factors of their products."""
+        return Terms(
+            self.term_feature_,
+            self.term_knot_,
+            self.term_second_feature_,
+            self.term_second_knot_,
+            list(self.term_names_),
+        )
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute the centred logits.
@@ -286,8 +349,9 @@ class MultinomialLogit:
         Returns
         -------
         DataFrame
-            Columns `emotion`, `au` ('' for the intercept), `term`, `coef` (class-centred, per unit
-            of the AU's scale), `se`; a row for each class and parameter.
+            Columns `emotion`, `au` ('' for the intercept, of a product its first AU), `term`, `coef`
+            (class-centred, per unit of the AU's scale), `se` (NaN without a covariance); a row for each
+            class and parameter.
         """
         import pandas as pd
 
@@ -299,9 +363,15 @@ class MultinomialLogit:
                 "au": np.tile(aus, K),
                 "term": np.tile(np.r_[["intercept"], self.term_names_], K),
                 "coef": np.column_stack([self.intercept_, self.coef_]).ravel(),
-                "se": np.sqrt(np.diag(self.covariance_)),
+                "se": np.nan if self.covariance_ is None else np.sqrt(np.diag(self.covariance_)),
             }
         )
+
+    def inference(self, X: Any, y: Any, **options: Any) -> Inference:
+        """Infer from labelled faces what each AU says of each emotion; see `analysis.inference.infer`."""
+        from analysis.inference import infer
+
+        return infer(self, X, y, **options)
 
     def save(self, path: str | Path) -> Path:
         """Write the model as JSON, atomically.
@@ -346,108 +416,3 @@ class MultinomialLogit:
         from analysis.modelfile import load
 
         return load(cls, path)
-
-    def _note(self, text: str) -> None:
-        self.notes_.append(text)
-
-    def _check_parameters(self) -> None:
-        if not (isinstance(self.alpha, (int, float, np.number)) and 0 <= self.alpha < np.inf):
-            raise FitError(f"alpha: expected a number >= 0, got {self.alpha!r}")
-        if self.terms not in ("linear", "hinges"):
-            raise FitError(f"terms: expected 'linear' or 'hinges', got {self.terms!r}")
-
-    def _drop_unmeasured(self, values: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
-        measured = ~np.isnan(values).all(axis=0) if len(values) else np.ones(len(names), dtype=bool)
-        if not measured.any():
-            raise FitError(f"no AU has a value in any of {len(values)} rows: nothing can be fitted")
-        return self._drop(values, names, measured, "without any value")
-
-    def _drop_constant(self, values: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
-        varying = np.ptp(values, axis=0) > 0
-        if not varying.any():
-            raise FitError(
-                f"the AUs are the same in all {len(values)} rows: nothing can be learned from them"
-            )
-        return self._drop(values, names, varying, "that never vary")
-
-    def _drop(
-        self, values: np.ndarray, names: list[str], kept: np.ndarray, why: str
-    ) -> tuple[np.ndarray, list[str]]:
-        gone = [name for name, stays in zip(names, kept, strict=True) if not stays]
-        if gone:
-            self._note(f"left out AUs {why}: {', '.join(gone)}")
-        return values[:, kept], [name for name in names if name not in gone]
-
-    def _independent_terms(self, terms: Terms, Z: np.ndarray) -> tuple[Terms, np.ndarray]:
-        """Leave out collinear terms, which only a penalty could tell apart; AUs come before hinges."""
-        order = np.argsort(~np.isnan(terms.knot), kind="stable")
-        kept = np.zeros(len(order), dtype=bool)
-        kept[order] = independent(Z[:, order])
-        gone = [name for name, stays in zip(terms.names, kept, strict=True) if not stays]
-        if gone:
-            self._note(
-                f"left out terms that others determine (set alpha > 0 to keep them): {', '.join(gone)}"
-            )
-        return terms.keep(kept), Z[:, kept]
-
-    def _estimate(
-        self, values: np.ndarray, names: list[str], codes: np.ndarray, weights: np.ndarray | None
-    ) -> None:
-        terms = make_terms(values, names, self.terms)
-        raw = terms(values)
-        Z = (raw - raw.mean(axis=0)) / raw.std(axis=0)
-        alpha = float(self.alpha)
-        if alpha == 0:
-            terms, Z = self._independent_terms(terms, Z)
-            raw = terms(values)
-        estimate = maximise(Z, codes, weights, alpha, self.max_iter, self.tol)
-        spread, condition = covariance(Z, estimate.parameters, weights, alpha)
-        self._describe(values, names, terms, raw, codes)
-        self._unstandardise(estimate.parameters, spread, raw.mean(axis=0), raw.std(axis=0))
-        self.n_iter_, self.converged_ = estimate.iterations, not estimate.complaint
-        likelihoods = np.log(softmax(raw @ self.coef_.T + self.intercept_)[np.arange(len(codes)), codes])
-        self.log_likelihood_ = float(np.sum(likelihoods if weights is None else weights * likelihoods))
-        if estimate.complaint:
-            self._note(f"the optimiser stopped early ({estimate.complaint}): raise max_iter or alpha")
-        if not np.isfinite(condition) or np.sqrt(np.diag(spread)).max() > _UNUSABLE_SE:
-            self._note(
-                "some AUs separate the classes all but perfectly: standard errors are unusable; raise alpha"
-            )
-
-    def _describe(
-        self, values: np.ndarray, names: list[str], terms: Terms, raw: np.ndarray, codes: np.ndarray
-    ) -> None:
-        used = np.unique(terms.feature)
-        values = values[:, used]
-        K = len(self.classes_)
-        self.feature_names_in_ = np.array([names[j] for j in used])
-        self.term_names_ = np.array(terms.names)
-        self.term_feature_ = np.searchsorted(used, terms.feature)
-        self.term_knot_ = terms.knot
-        self.term_mean_ = raw.mean(axis=0)
-        self.class_term_mean_ = np.array([raw[codes == k].mean(axis=0) for k in range(K)])
-        self.feature_mean_ = values.mean(axis=0)
-        self.feature_sd_ = values.std(axis=0, ddof=1)
-        self.feature_range_ = np.array([values.min(axis=0), values.max(axis=0)])
-        self.class_feature_mean_ = np.array([values[codes == k].mean(axis=0) for k in range(K)])
-        self.n_, self.class_count_ = len(codes), np.bincount(codes, minlength=K)
-
-    def _unstandardise(
-        self, parameters: np.ndarray, spread: np.ndarray, mean: np.ndarray, sd: np.ndarray
-    ) -> None:
-        K, width = parameters.shape
-        to_raw = np.diag(np.r_[1.0, 1.0 / sd])
-        to_raw[0, 1:] = -mean / sd
-        raw = parameters @ to_raw.T
-        self.intercept_, self.coef_ = raw[:, 0].copy(), raw[:, 1:].copy()
-        blocks = spread.reshape(K, width, K, width)
-        full = np.einsum("ij,ajbk,lk->aibl", to_raw, blocks, to_raw, optimize=True)
-        free = full.reshape(K * width, K * width)[: (K - 1) * width, : (K - 1) * width]
-        self.covariance_ = completed(np.tril(free), K)
-
-
-def _check_classes(classes: np.ndarray, rows: int) -> None:
-    if rows == 0:
-        raise FitError("no row has a value for every AU: nothing can be fitted")
-    if len(classes) < 2:
-        raise FitError(f"labels: all {rows} rows are {classes[0]!s}; a model needs at least two classes")

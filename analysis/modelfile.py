@@ -16,20 +16,26 @@ if TYPE_CHECKING:
     from analysis.logit import MultinomialLogit
 
 FORMAT = "multinomial-logit"
-VERSION = 1
+VERSION = 2
+"""Version 1, of terms of one AU only, is read as well."""
 
 _TEXT = ("backend_", "scale_")
 _LISTS = ("input_names_", "low_validity_", "notes_")
-_NUMBERS = ("n_", "n_iter_", "converged_", "log_likelihood_")
+_NUMBERS = ("n_", "n_iter_", "converged_", "log_likelihood_", "alpha_")
 _STRINGS = ("feature_names_in_", "term_names_")
+_INTEGERS = ("class_count_", "term_feature_", "term_second_feature_")
 _ARRAYS = {
     "class_count_": "K",
     "coef_": "KT",
     "intercept_": "K",
     "term_feature_": "T",
     "term_knot_": "T",
+    "term_second_feature_": "T",
+    "term_second_knot_": "T",
     "term_mean_": "T",
     "class_term_mean_": "KT",
+    "term_part_mean_": "2T",
+    "class_term_part_mean_": "K2T",
     "feature_mean_": "p",
     "feature_sd_": "p",
     "feature_range_": "2p",
@@ -47,14 +53,12 @@ def save(model: MultinomialLogit, path: str | Path) -> Path:
     """
     if not hasattr(model, "coef_"):
         raise ModelError("the model is not fitted: call fit before save")
-    K, width = len(model.classes_), len(model.term_names_) + 1
-    free = model.covariance_[: (K - 1) * width, : (K - 1) * width]
     content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "parameters": model.get_params()}
     content["classes"] = model.classes_.tolist()
     content |= {name.rstrip("_"): getattr(model, name) for name in (*_TEXT, *_LISTS, *_NUMBERS)}
-    content["scores"] = model.scores_
+    content["scores"], content["alpha_path"] = model.scores_, model.alpha_path_
     content |= {name.rstrip("_"): getattr(model, name).tolist() for name in (*_STRINGS, *_ARRAYS)}
-    content["covariance_lower_triangle"] = free[np.tril_indices(len(free))].tolist()
+    content["covariance_lower_triangle"] = _triangle(model)
     target = _file(path)
     with atomic_path(target) as temporary:
         temporary.write_text(_dump(content), encoding="utf-8")
@@ -66,16 +70,17 @@ def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
     file = _file(path)
     content = _content(file)
     try:
-        model = make(**content["parameters"])
+        content = _of_version_1(content) if content["version"] == 1 else content
+        model = make(**_parameters(content["parameters"]))
         model.classes_ = np.array(content["classes"])
         for name in (*_TEXT, *_LISTS, *_NUMBERS):
             setattr(model, name, content[name.rstrip("_")])
-        model.scores_ = content["scores"]
+        model.scores_, model.alpha_path_ = content["scores"], content["alpha_path"]
         for name in _STRINGS:
             setattr(model, name, np.array(content[name.rstrip("_")], dtype=str))
         sizes = {"K": len(model.classes_), "T": len(model.term_names_), "p": len(model.feature_names_in_)}
         for name, axes in _ARRAYS.items():
-            dtype = np.intp if name in ("term_feature_", "class_count_") else np.float64
+            dtype = np.intp if name in _INTEGERS else np.float64
             values = np.array(content[name.rstrip("_")], dtype=dtype)
             expected = tuple(sizes.get(axis, 2) for axis in axes)
             if values.shape != expected:
@@ -89,7 +94,38 @@ def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
     return model
 
 
-def _covariance(triangle: list[float], K: int, width: int) -> np.ndarray:
+def _parameters(saved: dict[str, Any]) -> dict[str, Any]:
+    """Make tuples of lists, as the constructor had them."""
+    tuples = {"knots": tuple, "pairs": lambda pairs: [tuple(pair) for pair in pairs]}
+    return {
+        name: tuples[name](value) if name in tuples and isinstance(value, list) else value
+        for name, value in saved.items()
+    }
+
+
+def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what models of single AUs had no need to say."""
+    T, K = len(content["term_names"]), len(content["classes"])
+    return content | {
+        "alpha": content["parameters"]["alpha"],
+        "alpha_path": {},
+        "term_second_feature": [-1] * T,
+        "term_second_knot": [None] * T,
+        "term_part_mean": [[None] * T] * 2,
+        "class_term_part_mean": [[[None] * T] * 2] * K,
+    }
+
+
+def _triangle(model: MultinomialLogit) -> list[float] | None:
+    if model.covariance_ is None:
+        return None
+    size = len(model.covariance_) // len(model.classes_) * (len(model.classes_) - 1)
+    return model.covariance_[:size, :size][np.tril_indices(size)].tolist()
+
+
+def _covariance(triangle: list[float] | None, K: int, width: int) -> np.ndarray | None:
+    if triangle is None:
+        return None
     size = (K - 1) * width
     lower = np.zeros((size, size))
     indices = np.tril_indices(size)
@@ -114,10 +150,10 @@ def _content(file: Path) -> dict[str, Any]:
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
     if found != FORMAT:
         raise ModelError(f"{file}: expected a model of format {FORMAT!r}, got {found!r}")
-    if content.get("version") != VERSION:
+    if content.get("version") not in (1, VERSION):
         found = content.get("version")
         raise ModelError(
-            f"{file}: model version {found!r}, this program reads {VERSION}: update it, or fit again"
+            f"{file}: model version {found!r}, this program reads up to {VERSION}: update it, or fit again"
         )
     return content
 

@@ -335,7 +335,7 @@ def test_a_saved_model_comes_back_number_for_number(tmp_path, classes, terms):
 def test_a_model_file_is_strict_json_with_its_format_named(model, tmp_path):
     text = model.save(tmp_path / "m.json").read_text()
     content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert (content["format"], content["version"]) == ("multinomial-logit", 1)
+    assert (content["format"], content["version"]) == ("multinomial-logit", 2)
 
 
 def test_numeric_labels_stay_numbers(tmp_path):
@@ -355,7 +355,7 @@ def test_numeric_labels_stay_numbers(tmp_path):
         (lambda text: text[: len(text) // 2], "not readable as JSON"),
         (lambda text: "[]", "got 'list'"),
         (lambda text: '{"format": "other"}', "got 'other'"),
-        (lambda text: text.replace('"version": 1', '"version": 99'), "version 99"),
+        (lambda text: text.replace('"version": 2', '"version": 99'), "version 99"),
         (lambda text: text.replace('"intercept"', '"itercept"'), "'intercept' is missing"),
         (lambda text: text.replace('"intercept": [', '"intercept": [0.5, '), "intercept has shape"),
         (lambda text: text.replace('_triangle": [', '_triangle": [0.5, '), "the covariance has"),
