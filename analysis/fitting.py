@@ -87,7 +87,7 @@ def fit_rows(
 
 def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | None) -> None:
     values, _, targets, weights = problem
-    options = {"kind": model.terms, "knots": model.knots, "pairs": model.pairs}
+    options: dict[str, Any] = {"kind": model.terms, "knots": model.knots, "pairs": model.pairs}
     model.alpha_path_ = {}
     if model.alpha == "cv":
         model.alpha_, model.alpha_path_, notes = choose_alpha(problem, groups, options, model.max_iter)

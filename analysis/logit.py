@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, checked_shares, checked_weights, named_matrix
 from analysis.errors import ModelError
+from analysis.estimator import Estimator
 from analysis.fitting import check_parameters, fit_rows
 from analysis.ridge import softmax
 from analysis.terms import KNOT_QUANTILES, Terms
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     from analysis.inference import Inference
 
 
-_PARAMETERS = ("alpha", "terms", "knots", "pairs", "max_iter", "tol")
-
-
-class MultinomialLogit:
+class MultinomialLogit(Estimator):
     """Multinomial logistic regression on AUs, class-centred, with its covariance.
 
     A scikit-learn classifier by interface; fitting needs scikit-learn, predicting only numpy.
@@ -118,7 +116,38 @@ class MultinomialLogit:
     """
 
     consumes = "aus"
-    _estimator_type = "classifier"
+
+    backend_: str
+    scale_: str
+    input_names_: list[str]
+    low_validity_: list[str]
+    notes_: list[str]
+    scores_: dict[str, Any]
+    alpha_path_: dict[str, list[float]]
+    alpha_: float
+    log_likelihood_: float
+    n_: int
+    n_iter_: int
+    converged_: bool
+    classes_: np.ndarray
+    class_count_: np.ndarray
+    feature_names_in_: np.ndarray
+    coef_: np.ndarray
+    intercept_: np.ndarray
+    covariance_: np.ndarray | None
+    term_names_: np.ndarray
+    term_feature_: np.ndarray
+    term_knot_: np.ndarray
+    term_second_feature_: np.ndarray
+    term_second_knot_: np.ndarray
+    term_mean_: np.ndarray
+    class_term_mean_: np.ndarray
+    term_part_mean_: np.ndarray
+    class_term_part_mean_: np.ndarray
+    feature_mean_: np.ndarray
+    feature_sd_: np.ndarray
+    feature_range_: np.ndarray
+    class_feature_mean_: np.ndarray
 
     def __init__(
         self,
@@ -136,39 +165,6 @@ class MultinomialLogit:
         self.pairs = pairs
         self.max_iter = max_iter
         self.tol = tol
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's arguments, as scikit-learn asks for them."""
-        return {name: getattr(self, name) for name in _PARAMETERS}
-
-    def set_params(self, **params: Any) -> MultinomialLogit:
-        """Set constructor arguments.
-
-        Raises
-        ------
-        ValueError
-            For a name that is no argument.
-        """
-        for name, value in params.items():
-            if name not in self.get_params():
-                raise ValueError(
-                    f"MultinomialLogit has no parameter {name!r}; it has {list(self.get_params())}"
-                )
-            setattr(self, name, value)
-        return self
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="classifier",
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags(),
-            input_tags=InputTags(allow_nan=True),
-        )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coef_")
 
     def __repr__(self) -> str:
         return f"MultinomialLogit(alpha={self.alpha!r}, terms={self.terms!r})"
@@ -337,11 +333,6 @@ class MultinomialLogit:
                 raise ModelError(f"{failed.sum()} rows have an AU without a value: leave them out")
             labels[failed] = ""
         return labels
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the share of rows that are labelled right."""
-        right = self.predict(X) == np.asarray(y)
-        return float(np.average(right, weights=sample_weight))
 
     def coefficients(self) -> pd.DataFrame:
         """Lay out the coefficients.

@@ -96,11 +96,12 @@ def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
 
 def _parameters(saved: dict[str, Any]) -> dict[str, Any]:
     """Make tuples of lists, as the constructor had them."""
-    tuples = {"knots": tuple, "pairs": lambda pairs: [tuple(pair) for pair in pairs]}
-    return {
-        name: tuples[name](value) if name in tuples and isinstance(value, list) else value
-        for name, value in saved.items()
-    }
+    parameters = dict(saved)
+    if "knots" in saved:
+        parameters["knots"] = tuple(saved["knots"])
+    if isinstance(saved.get("pairs"), list):
+        parameters["pairs"] = [tuple(pair) for pair in saved["pairs"]]
+    return parameters
 
 
 def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:

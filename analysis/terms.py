@@ -93,7 +93,8 @@ class Terms:
         """Keep the terms of a (T,) bool mask."""
         names = [name for name, kept in zip(self.names, mask, strict=True) if kept]
         arrays = (self.feature, self.knot, self.second_feature, self.second_knot)
-        return Terms(*(array[mask] for array in arrays), names)
+        feature, knot, second, second_knot = (array[mask] for array in arrays)
+        return Terms(feature, knot, second, second_knot, names)
 
 
 def single_functions(X: np.ndarray, names: Sequence[str], quantiles: Sequence[float]) -> Functions:
