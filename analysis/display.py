@@ -14,6 +14,22 @@ from analysis.rationale import short_name
 if TYPE_CHECKING:
     import pandas as pd
 
+_PAIR = "*"
+
+METRICS = {
+    "accuracy": ("accuracy", "more is better"),
+    "balanced_accuracy": ("balanced accuracy", "more is better"),
+    "macro_f1": ("macro-F1", "more is better"),
+    "log_loss": ("log loss", "less is better"),
+    "brier": ("Brier score", "less is better"),
+    "ece": ("calibration error", "less is better"),
+    "agreement": ("agreement of the answers", "more is better"),
+    "kappa": ("agreement beyond chance, κ", "more is better"),
+    "kl_r2": ("share of the information, KL-R²", "more is better"),
+    "logit_r2": ("R² of the centred logits", "more is better"),
+}
+"""What a score is called, and which direction is good."""
+
 RESIDUAL_SHOWN = 1e-6
 """Up to this size what contributions leave over is rounding; above it, it is shown."""
 
@@ -97,19 +113,19 @@ def waterfall_steps(explanation: Any, top: int = 8) -> list[Step]:
         is not rounding, and the face's logit.
     """
     record = as_record(explanation)
-    items = sorted(record["aus"], key=lambda item: -abs(_number(item["contribution"])))
+    items = sorted(record["aus"], key=lambda item: -abs(number(item["contribution"])))
     own, rest = (items, []) if len(items) <= top + 1 else (items[:top], items[top:])
     level = float(record["baseline_logit"])
     steps = [Step("baseline", f"baseline: {_baseline_word(record)}", 0.0, level)]
     for item in own:
-        change = _number(item["contribution"])
+        change = number(item["contribution"])
         steps.append(Step("au", au_title(item["au"]), level, level + change, item))
         level += change
     if rest:
-        change = sum(_number(item["contribution"]) for item in rest)
+        change = sum(number(item["contribution"]) for item in rest)
         steps.append(Step("others", f"{len(rest)} other AUs together", level, level + change))
         level += change
-    residual = _number(record.get("residual"))
+    residual = number(record.get("residual"))
     if abs(residual) > RESIDUAL_SHOWN:
         steps.append(Step("residual", "not explained (residual)", level, level + residual))
     steps.append(Step("logit", f"this face: {record['target']}", 0.0, float(record["logit"])))
@@ -122,52 +138,83 @@ def in_order(emotions: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(emotions), key=lambda name: (known.get(name, len(known)), str(name)))
 
 
+def is_term(au: object) -> bool:
+    """Tell whether an entry of a coefficient table's column `au` is an AU or a pair of them, no intercept."""
+    return all(parse_column(part) is not None for part in str(au).split(_PAIR))
+
+
+def term_title(term: str) -> str:
+    """Name a term of a model as a reader says it.
+
+    Parameters
+    ----------
+    term : str
+        Such as ``'AU12_r'``, ``'AU12_r>1.25'`` or ``'AU06_r*AU12_r>1.2'``.
+
+    Returns
+    -------
+    str
+        ``'AU12 lip corner puller'``, ``'AU12 extra above 1.25'``, ``'AU6 × AU12 above 1.2'``.
+    """
+    parts = [part.partition(">") for part in str(term).split(_PAIR)]
+    if len(parts) == 1:
+        column, _, knot = parts[0]
+        return f"{short_name(column)} extra above {knot}" if knot else au_title(column)
+    return " × ".join(short_name(column) + (f" above {knot}" if knot else "") for column, _, knot in parts)
+
+
+def ordered_terms(coefficients: pd.DataFrame) -> list[str]:
+    """List the terms of a coefficient table in FACS order: an AU before its hinges, pairs at the end.
+
+    Parameters
+    ----------
+    coefficients : pandas.DataFrame
+        Column ``term``.
+
+    Returns
+    -------
+    list of str
+    """
+    return sorted(dict.fromkeys(map(str, coefficients["term"])), key=_term_place)
+
+
 def coefficient_grid(coefficients: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Spread a tidy coefficient table into term x emotion, in FACS order and the usual order of emotions.
 
     Parameters
     ----------
     coefficients : pandas.DataFrame
-        Columns ``emotion, au, term, coef`` and, optionally, ``se``. Rows whose `au` is no AU column
-        (the intercepts) are left out.
+        Columns ``emotion, au, term, coef`` and, optionally, ``se``. Rows whose `au` is neither an AU column
+        nor a pair of them (the intercepts) are left out.
 
     Returns
     -------
     coef, se : pandas.DataFrame
         Both indexed by term, one column per emotion; `se` is NaN where it is not given.
     """
-    frame = coefficients[[parse_column(str(au)) is not None for au in coefficients["au"]]]
+    frame = coefficients[[is_term(au) for au in coefficients["au"]]]
     if "se" not in frame:
         frame = frame.assign(se=np.nan)
-    order = sorted(
-        dict.fromkeys(zip(frame["au"], frame["term"], strict=True)), key=lambda pair: au_number(str(pair[0]))
-    )
-    terms = [term for _, term in order]
+    terms = ordered_terms(frame)
     emotions = in_order(frame["emotion"])
     spread = frame.pivot(index="term", columns="emotion", values=["coef", "se"])
     return (spread["coef"].loc[terms, emotions], spread["se"].loc[terms, emotions])
 
 
-def term_titles(coefficients: pd.DataFrame, terms: Sequence[str]) -> list[str]:
-    """Name the rows of a coefficient grid: the AU's title, and the knot above which a hinge term adds.
+def sample_words(facts: Mapping[str, Any]) -> str:
+    """Tell how many faces a result rests on, and of how many people: ``'n = 4,473 faces of 120 people'``.
 
     Parameters
     ----------
-    coefficients : pandas.DataFrame
-        Columns ``au`` and ``term``.
-    terms : sequence of str
-        The rows, in order.
+    facts : mapping
+        ``n`` and, optionally, ``n_groups``.
 
     Returns
     -------
-    list of str
+    str
     """
-    au_of = dict(zip(coefficients["term"], coefficients["au"], strict=True))
-    titles = []
-    for term in terms:
-        knot = str(term).partition(">")[2]
-        titles.append(au_title(au_of[term]) + (f", extra above {knot}" if knot else ""))
-    return titles
+    people = f" of {facts['n_groups']:,} people" if facts.get("n_groups") else ""
+    return f"n = {facts['n']:,} faces{people}"
 
 
 def scale_of(columns: Sequence[str]) -> str:
@@ -206,8 +253,33 @@ def as_record(explanation: Any) -> Mapping[str, Any]:
     return explanation if isinstance(explanation, Mapping) else explanation.to_dict()
 
 
-def _number(value: Any) -> float:
+def _term_place(term: str) -> tuple[int, list[tuple[int, float]]]:
+    parts = [part.partition(">") for part in term.split(_PAIR)]
+    return len(parts), [(au_number(column), float(knot or "-inf")) for column, _, knot in parts]
+
+
+def number(value: Any) -> float:
+    """Return a number of a record; what is missing, NaN or infinite counts as 0."""
     return float(value) if value is not None and np.isfinite(float(value)) else 0.0
+
+
+def interval_of(item: Mapping[str, Any] | None, what: str) -> tuple[float, float]:
+    """Return the interval of an AU's contribution or contrast; NaN where the record gives none.
+
+    Parameters
+    ----------
+    item : mapping or None
+        One entry of a record's ``aus``.
+    what : {'contribution', 'contrast'}
+
+    Returns
+    -------
+    low, high : float
+    """
+    before = "" if what == "contribution" else f"{what}_"
+    ends = ((item or {}).get(f"{before}{end}") for end in ("low", "high"))
+    low, high = (np.nan if end is None else float(end) for end in ends)
+    return low, high
 
 
 def _baseline_word(record: Mapping[str, Any]) -> str:

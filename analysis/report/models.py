@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import au_number, au_title, coefficient_grid, in_order, signed, term_titles
+from analysis.display import au_number, au_title, coefficient_grid, in_order, signed, term_title
 from analysis.errors import AnalysisError
 from analysis.facs import SCALE_RANGES
 from analysis.ridge import terms_block
@@ -180,7 +180,7 @@ def model_view(name: str, model: Any, low: set[str]) -> dict[str, Any]:
         coefficients = coefficients_of(model)
         coef, se = coefficient_grid(coefficients)
         what = "change of the centred logit per unit of the Action Unit"
-        titles = term_titles(coefficients, list(coef.index))
+        titles = [term_title(term) for term in coef.index]
         columns = list(coef.index.map(dict(zip(coefficients["term"], coefficients["au"], strict=True))))
     bound = float(coef.abs().to_numpy().max()) or 1.0
     rows = [

@@ -1,0 +1,40 @@
+"""Results to figures: pure functions, one theme, colours that colour-blind readers can tell apart.
+
+Nothing here estimates anything. Every function takes a result with its facts and tables, and returns a
+fresh `matplotlib.figure.Figure` made without pyplot, so that no global state is touched and nothing has to be
+closed.
+"""
+
+from analysis.plots.comparison import confusion, per_class_recall, score_intervals
+from analysis.plots.counterfactual import counterfactual
+from analysis.plots.diagnostics import correlation_heatmap, diagnostics_panel
+from analysis.plots.disagreement import disagreement_gallery
+from analysis.plots.explanation import contrast, waterfall
+from analysis.plots.faces import au_bars, au_profile, probability_bars
+from analysis.plots.inference import forest, marginal_effects, odds_ratios
+from analysis.plots.model import coefficient_heatmap
+from analysis.plots.probability import calibration, roc
+from analysis.plots.surrogate import fidelity, stability
+
+__all__ = [
+    "au_bars",
+    "au_profile",
+    "calibration",
+    "coefficient_heatmap",
+    "confusion",
+    "contrast",
+    "correlation_heatmap",
+    "counterfactual",
+    "diagnostics_panel",
+    "disagreement_gallery",
+    "fidelity",
+    "forest",
+    "marginal_effects",
+    "odds_ratios",
+    "per_class_recall",
+    "probability_bars",
+    "roc",
+    "score_intervals",
+    "stability",
+    "waterfall",
+]

@@ -1,0 +1,195 @@
+"""Figures that set models side by side: scores, recall and confusion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.display import METRICS, in_order, sample_words
+from analysis.plots.theme import (
+    GREY,
+    INK,
+    SMALL,
+    TINY,
+    WIDTH,
+    blank,
+    broken,
+    heading,
+    new_figure,
+    sequential,
+    shortened,
+    style_of,
+    tilted,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_NAME = 26
+
+
+def score_intervals(comparison: Any) -> Figure:
+    """Draw every score of every model with its interval, one panel a score.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Anything with its ``facts`` and its table ``scores``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Each heading says whether more or less is better.
+    """
+    scores, facts = comparison.tables["scores"], comparison.facts
+    models = list(facts["models"])
+    metrics = list(dict.fromkeys(scores["metric"]))
+    columns = min(3, len(metrics))
+    lines = -(-len(metrics) // columns)
+    height = 0.75 + lines * (0.7 + 0.2 * len(models))
+    with new_figure((WIDTH, height), lines, columns, sharey=True) as (figure, grid):
+        for axes, metric in zip(grid, metrics, strict=False):
+            part = scores[scores["metric"] == metric].set_index("model").reindex(models)
+            _score_panel(axes, part)
+            words, better = METRICS.get(metric, (str(metric).replace("_", " "), ""))
+            axes.set_title(words, fontsize=SMALL + 0.5, pad=14)
+            axes.text(0, 1.02, better, transform=axes.transAxes, fontsize=TINY, color=GREY)
+        grid[0].set_yticks(range(len(models)), labels=[shortened(name, _NAME) for name in models])
+        grid[0].set_ylim(len(models) - 0.4, -0.6)
+        for axes in grid:
+            axes.tick_params(labelsize=SMALL)
+        blank(grid[len(metrics) :])
+        level = 100 * facts["level"]
+        figure.supxlabel(f"line: {level:g} % interval from resampling {_resampled(facts)}", fontsize=9)
+        heading(figure, f"Scores on the same faces: {sample_words(facts)}")
+    return figure
+
+
+def per_class_recall(comparison: Any) -> Figure:
+    """Draw how many faces of each emotion each model found.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Anything with its ``facts`` and its table ``per_class``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One row an emotion, one mark and interval a model.
+    """
+    table, facts = comparison.tables["per_class"], comparison.facts
+    models, emotions = list(facts["models"]), in_order(facts["classes"])
+    counts = table.drop_duplicates("emotion").set_index("emotion")["n"]
+    step = 0.72 / len(models)
+    with new_figure((WIDTH, 1.2 + len(emotions) * (0.14 + 0.13 * len(models)))) as (figure, (axes,)):
+        for place, model in enumerate(models):
+            part = table[table["model"] == model].set_index("emotion").reindex(emotions)
+            rows = np.arange(len(emotions)) + (place - (len(models) - 1) / 2) * step
+            style = style_of(place)
+            axes.hlines(rows, 100 * part["recall_low"], 100 * part["recall_high"], color=style.colour)
+            axes.scatter(
+                100 * part["recall"],
+                rows,
+                s=26,
+                marker=style.marker,
+                color=style.colour,
+                label=shortened(model, 40),
+            )
+        labels = [f"{broken(name, 1.5)}\n{counts.get(name, 0):,} faces" for name in emotions]
+        axes.set_yticks(range(len(emotions)), labels=labels, fontsize=SMALL)
+        axes.set_ylim(len(emotions) - 0.4, -0.6)
+        for edge in range(1, len(emotions)):
+            axes.axhline(edge - 0.5, color="#e8ebef", linewidth=0.8)
+        axes.set_xlim(-2, 102)
+        axes.grid(axis="x")
+        axes.set_xlabel(f"recall: per cent of the emotion's faces that were named so; line: {_level(facts)}")
+        figure.legend(loc="outside lower center", ncols=min(3, len(models)))
+        heading(figure, f"Which emotions each model finds: {sample_words(facts)}")
+    return figure
+
+
+def confusion(comparison: Any) -> Figure:
+    """Draw the confusion matrices of the models side by side.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Anything with its ``facts`` and its table ``confusion``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row is what the faces show, a column what the model said; each cell holds the share of its row in
+        per cent and the number of faces.
+    """
+    table, facts = comparison.tables["confusion"], comparison.facts
+    models, emotions = list(facts["models"]), in_order(facts["classes"])
+    columns = min(2, len(models))
+    lines = -(-len(models) // columns)
+    names = [shortened(name, 16) for name in emotions]
+    margin = 0.35 + 0.06 * max(map(len, names))
+    cell = min(0.62, (WIDTH - margin) / columns / len(emotions) - 0.02)
+    height = 0.6 + lines * (0.42 + 0.85 * cell * len(emotions)) + (0.2 + 0.045 * max(map(len, names))) * lines
+    width = min(WIDTH, margin + columns * (cell * len(emotions) + 0.15))
+    with new_figure((max(width, 4.2), height), lines, columns, sharey=True) as (figure, grid):
+        for axes, model in zip(grid, models, strict=False):
+            part = table[table["model"] == model]
+            _matrix(axes, part, emotions)
+            axes.set_xticks(range(len(names)), labels=names, fontsize=SMALL, **tilted(names))
+            axes.set_yticks(range(len(names)), labels=names, fontsize=SMALL)
+            axes.tick_params(length=0)
+            axes.set_title(broken(model, 0.85 * cell * len(emotions), 9), fontsize=9)
+        blank(grid[len(models) :])
+        figure.supylabel("labelled", fontsize=9)
+        figure.supxlabel("named by the model; per cent of the row, number of faces below", fontsize=9)
+        heading(figure, f"What is taken for what: {sample_words(facts)}")
+    return figure
+
+
+def _matrix(axes: Any, part: pd.DataFrame, emotions: list[str]) -> None:
+    share, count = (
+        part.pivot(index="actual", columns="predicted", values=value).reindex(
+            index=emotions, columns=emotions
+        )
+        for value in ("share", "n")
+    )
+    axes.imshow(share.to_numpy(dtype=float), cmap=sequential(), vmin=0, vmax=1, aspect="auto")
+    axes.spines[:].set_visible(False)
+    for (row, column), value in np.ndenumerate(share.to_numpy(dtype=float)):
+        held = count.to_numpy(dtype=float)[row, column]
+        if not np.isfinite(value) or not held:
+            continue
+        ink = "white" if value > 0.55 else INK
+        weight = "bold" if row == column else "normal"
+        style = {"ha": "center", "color": ink}
+        axes.text(column, row, f"{100 * value:.0f}", va="bottom", fontsize=SMALL, fontweight=weight, **style)
+        axes.text(column, row, f"{held:,.0f}", va="top", fontsize=TINY, **style)
+
+
+def _score_panel(axes: Any, part: pd.DataFrame) -> None:
+    for row, (value, low, high) in enumerate(part[["value", "low", "high"]].to_numpy(dtype=float)):
+        if not np.isfinite(value):
+            axes.text(0.5, row, "not known", transform=axes.get_yaxis_transform(), va="center", fontsize=TINY)
+            continue
+        style = style_of(row)
+        axes.hlines(row, low, high, color=style.colour, linewidth=1.6)
+        axes.plot(value, row, style.marker, color=style.colour, markersize=5)
+        right = value if np.isnan(high) else high
+        axes.annotate(
+            f"{value:.3f}", (right, row), (4, 0), textcoords="offset points", va="center", fontsize=TINY
+        )
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + 0.3 * (right - left))
+    axes.locator_params(axis="x", nbins=4)
+    axes.grid(axis="x")
+
+
+def _resampled(facts: Any) -> str:
+    return "people" if facts.get("grouped") else "faces"
+
+
+def _level(facts: Any) -> str:
+    return f"{100 * facts['level']:g} % interval"

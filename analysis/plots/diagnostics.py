@@ -1,0 +1,148 @@
+"""Figures of whether an inference can be trusted: its checks, collinearity and correlations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.display import au_title, sample_words
+from analysis.plots.theme import (
+    AGAINST_COLOUR,
+    FOR_COLOUR,
+    GREY,
+    INK,
+    SMALL,
+    TINY,
+    WIDTH,
+    diverging,
+    heading,
+    new_figure,
+    shortened,
+)
+from analysis.rationale import short_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HIGH_VIF = 5.0
+"""A variance inflation factor from which a coefficient's interval is more than twice as wide as it would be
+alone (the root of 5 is 2.2)."""
+
+_VIF_SHOWN = 20.0
+_WRITTEN = 12
+"""Up to this many AUs the correlations are written into their cells."""
+
+
+def diagnostics_panel(inference: Any) -> Figure:
+    """Draw the checks of an inference, the variance inflation of each AU and the AUs' correlations.
+
+    Parameters
+    ----------
+    inference : Inference
+        Anything with its ``facts`` and its tables ``checks``, ``collinearity`` and ``correlations``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, each check with 'passed' or 'FAILED' in words; below left, a bar for each AU, hatched from 5
+        on; below right, the correlations.
+    """
+    checks, collinearity = inference.tables["checks"], inference.tables["collinearity"]
+    above, below = 0.25 + 0.2 * len(checks), 1.1 + 0.165 * len(collinearity)
+    with new_figure((WIDTH, 0.5 + above + below), 0) as (figure, _):
+        top, bottom = figure.subfigures(2, 1, height_ratios=[above, below])
+        _checks(top.subplots(), checks)
+        left, right = bottom.subplots(1, 2)
+        _inflation(left, collinearity)
+        _correlations(right, inference.tables["correlations"], labelled_rows=False)
+        heading(figure, f"Can the coefficients be trusted? {sample_words(inference.facts)}")
+    return figure
+
+
+def correlation_heatmap(inference: Any) -> Figure:
+    """Draw the correlations of the Action Units.
+
+    Parameters
+    ----------
+    inference : Inference
+        Anything with its ``facts`` and its table ``correlations``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Blue where two AUs rise together, orange where one falls as the other rises.
+    """
+    correlations = inference.tables["correlations"]
+    side = min(WIDTH, 2.8 + 0.22 * len(correlations))
+    with new_figure((side, 0.86 * side)) as (figure, (axes,)):
+        _correlations(axes, correlations, labelled_rows=True)
+        heading(figure, f"Which Action Units go together: {sample_words(inference.facts)}")
+    return figure
+
+
+def _checks(axes: Any, checks: Any) -> None:
+    axes.set_axis_off()
+    axes.set_ylim(len(checks) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    for row, check in enumerate(checks.to_dict("records")):
+        passed = bool(check["passed"])
+        colour, word = (FOR_COLOUR, "passed") if passed else (AGAINST_COLOUR, "FAILED")
+        axes.scatter([0.008], [row], marker="o" if passed else "X", s=26, color=colour, clip_on=False)
+        axes.text(0.025, row, word, va="center", color=colour, fontweight="bold", fontsize=SMALL)
+        axes.text(0.1, row, shortened(check["check"], 26), va="center", fontsize=SMALL)
+        figures = f"{_number(check['value'])}" + (f"  (limit {_number(check['limit'])})")
+        axes.text(0.34, row, figures, va="center", fontsize=SMALL)
+        axes.text(
+            0.55, row, shortened(check["meaning"], 58), va="center", fontsize=TINY, color=GREY, clip_on=True
+        )
+
+
+def _inflation(axes: Any, collinearity: Any) -> None:
+    values = collinearity["vif"].to_numpy(dtype=float)
+    rows = np.arange(len(values))
+    known = np.nan_to_num(values, nan=0.0, posinf=np.inf)
+    drawn = np.minimum(known, _VIF_SHOWN)
+    high = known >= HIGH_VIF
+    axes.barh(rows[~high], drawn[~high], height=0.62, color=GREY)
+    axes.barh(rows[high], drawn[high], height=0.62, color=AGAINST_COLOUR, hatch="////", edgecolor="white")
+    for row, value in enumerate(values):
+        text = "?" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.1f}"
+        axes.annotate(text, (drawn[row], row), (3, 0), textcoords="offset points", va="center", fontsize=TINY)
+    axes.axvline(1, color=GREY, linewidth=0.8)
+    axes.axvline(HIGH_VIF, color=INK, linewidth=0.8, linestyle="--")
+    axes.set_yticks(rows, labels=[au_title(au) for au in collinearity["au"]], fontsize=SMALL)
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.set_xlim(0, 1.18 * max(drawn.max(initial=0), 1.2 * HIGH_VIF))
+    axes.tick_params(axis="x", labelsize=SMALL)
+    axes.set_title(f"Variance inflation factor; line: {HIGH_VIF:g}", fontsize=SMALL + 0.5)
+
+
+def _correlations(axes: Any, correlations: Any, *, labelled_rows: bool) -> None:
+    names = [str(au) for au in correlations["au"]]
+    r = correlations[names].to_numpy(dtype=float)
+    image = axes.imshow(r, cmap=diverging(), vmin=-1, vmax=1, aspect="auto")
+    short = [short_name(name) for name in names]
+    size = SMALL if len(names) <= 20 else TINY
+    axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=size)
+    titles = [au_title(name) for name in names] if labelled_rows else short
+    axes.set_yticks(range(len(names)), labels=titles, fontsize=size)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if labelled_rows and len(names) <= _WRITTEN:
+        for (row, column), value in np.ndenumerate(r):
+            if np.isfinite(value):
+                ink = "white" if abs(value) > 0.62 else INK
+                text = f"{value:.2f}".replace("-", "−")
+                axes.text(column, row, text, ha="center", va="center", fontsize=TINY, color=ink)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03)
+    bar.ax.tick_params(labelsize=TINY)
+    bar.outline.set_visible(False)
+    if not labelled_rows:
+        axes.set_title("Correlation of the AUs", fontsize=SMALL + 0.5)
+
+
+def _number(value: Any) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "–"
+    return f"{float(value):.3g}".replace("-", "−")
