@@ -17,6 +17,12 @@ SMALLEST = 0.05
 ABSENT = 0.02
 """Below this share of its scale an AU is called absent."""
 
+WIDE = 0.1
+"""A probability whose interval is wider than this is told with its interval."""
+
+CLOSE = 1.5
+"""A rival is called close where the target is at most this many times as likely."""
+
 
 def rationale(
     target: str,
@@ -26,6 +32,11 @@ def rationale(
     baseline_values: np.ndarray,
     contribution: np.ndarray,
     low_validity: Collection[str] = (),
+    *,
+    interval: tuple[float, float] | None = None,
+    rival: str = "",
+    rival_probability: float = 0.0,
+    close: bool = False,
 ) -> str:
     """Tell the strongest reasons for and against an emotion.
 
@@ -41,13 +52,22 @@ def rationale(
         The face's AUs, the baseline's, and what each adds to the target's centred logit.
     low_validity : collection of str
         AU columns after which 'low validity' is said.
+    interval : (float, float), optional
+        Of the probability; told where it is wider than `WIDE`.
+    rival : str
+        The emotion that is likeliest besides, told where it is close or likelier.
+    rival_probability : float
+        Its probability.
+    close : bool
+        Whether it counts as close however the probabilities compare.
 
     Returns
     -------
     str
         'happy 87 %: lip corner puller AU12 3.4 (+2.1), cheek raiser AU6 2.0 (+0.8); against it: brow
         lowerer AU4 1.1 (-0.4)'. An AU weaker than the baseline's speaks by what is not there: 'lip
-        corner puller AU12 absent (+0.6)', 'upper lid raiser AU5 only 0.4 (-0.3)'.
+        corner puller AU12 absent (+0.6)', 'upper lid raiser AU5 only 0.4 (-0.3)'. An uncertain answer
+        says so: 'sad 41 % (29–54 %): ...; close: fear 38 %'.
     """
     order = np.argsort(-np.abs(contribution), kind="stable")
     told = {
@@ -59,8 +79,14 @@ def rationale(
     }
     speaks_for = [text for j, text in told.items() if contribution[j] > 0][:MOST_FOR]
     speaks_against = [text for j, text in told.items() if contribution[j] < 0][:MOST_AGAINST]
-    line = f"{target} {percent(probability)}: {', '.join(speaks_for) or 'no Action Unit speaks for it'}"
-    return f"{line}; against it: {', '.join(speaks_against)}" if speaks_against else line
+    line = f"{target} {percent(probability)}{_range(interval)}: "
+    line += ", ".join(speaks_for) or "no Action Unit speaks for it"
+    line += f"; against it: {', '.join(speaks_against)}" if speaks_against else ""
+    if rival_probability > probability:
+        return f"{line}; likelier: {rival} {percent(rival_probability)}"
+    if close or rival_probability * CLOSE > probability:
+        return f"{line}; close: {rival} {percent(rival_probability)}"
+    return line
 
 
 def percent(probability: float) -> str:
@@ -68,6 +94,13 @@ def percent(probability: float) -> str:
     if probability >= 0.995:
         return "> 99 %"
     return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    if interval is None or not interval[1] - interval[0] > WIDE:
+        return ""
+    low, high = interval
+    return f" ({100 * low:.0f}–{100 * high:.0f} %)"
 
 
 def short_name(column: str) -> str:
