@@ -207,13 +207,14 @@ def sample_words(facts: Mapping[str, Any]) -> str:
     Parameters
     ----------
     facts : mapping
-        ``n`` and, optionally, ``n_groups``.
+        ``n`` and, optionally, ``n_groups``; a false ``grouped`` says that the groups are no people.
 
     Returns
     -------
     str
     """
-    people = f" of {facts['n_groups']:,} people" if facts.get("n_groups") else ""
+    known = facts.get("n_groups") and facts.get("grouped", True)
+    people = f" of {facts['n_groups']:,} people" if known else ""
     return f"n = {facts['n']:,} faces{people}"
 
 

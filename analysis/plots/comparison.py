@@ -84,7 +84,7 @@ def per_class_recall(comparison: Any) -> Figure:
     models, emotions = list(facts["models"]), in_order(facts["classes"])
     counts = table.drop_duplicates("emotion").set_index("emotion")["n"]
     step = 0.72 / len(models)
-    with new_figure((WIDTH, 1.2 + len(emotions) * (0.14 + 0.13 * len(models)))) as (figure, (axes,)):
+    with new_figure((WIDTH, 1.2 + len(emotions) * (0.2 + 0.13 * len(models)))) as (figure, (axes,)):
         for place, model in enumerate(models):
             part = table[table["model"] == model].set_index("emotion").reindex(emotions)
             rows = np.arange(len(emotions)) + (place - (len(models) - 1) / 2) * step
@@ -182,7 +182,7 @@ def _score_panel(axes: Any, part: pd.DataFrame) -> None:
             f"{value:.3f}", (right, row), (4, 0), textcoords="offset points", va="center", fontsize=TINY
         )
     left, right = axes.get_xlim()
-    axes.set_xlim(left, right + 0.3 * (right - left))
+    axes.set_xlim(left - 0.03 * (right - left), right + 0.32 * (right - left))
     axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="x")
 

@@ -68,6 +68,7 @@ def _way(axes: Any, way: Mapping[str, Any], order: list[str], target: str) -> No
     axes.tick_params(axis="x", labelsize=SMALL)
     if not way["exists"]:
         text = "\n".join(textwrap.wrap(str(way["text"]), 24))
+        axes.tick_params(axis="x", bottom=False, labelbottom=False)
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=SMALL)
         return
     reached = percent(way["probabilities"][target])

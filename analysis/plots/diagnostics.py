@@ -12,6 +12,7 @@ from analysis.plots.theme import (
     FOR_COLOUR,
     GREY,
     INK,
+    NUMBER_BOX,
     SMALL,
     TINY,
     WIDTH,
@@ -30,6 +31,7 @@ HIGH_VIF = 5.0
 alone (the root of 5 is 2.2)."""
 
 _VIF_SHOWN = 20.0
+_NAMED = 20
 _WRITTEN = 12
 """Up to this many AUs the correlations are written into their cells."""
 
@@ -108,7 +110,15 @@ def _inflation(axes: Any, collinearity: Any) -> None:
     axes.barh(rows[high], drawn[high], height=0.62, color=AGAINST_COLOUR, hatch="////", edgecolor="white")
     for row, value in enumerate(values):
         text = "?" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.1f}"
-        axes.annotate(text, (drawn[row], row), (3, 0), textcoords="offset points", va="center", fontsize=TINY)
+        axes.annotate(
+            text,
+            (drawn[row], row),
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=TINY,
+            bbox=NUMBER_BOX,
+        )
     axes.axvline(1, color=GREY, linewidth=0.8)
     axes.axvline(HIGH_VIF, color=INK, linewidth=0.8, linestyle="--")
     axes.set_yticks(rows, labels=[au_title(au) for au in collinearity["au"]], fontsize=SMALL)
@@ -124,7 +134,10 @@ def _correlations(axes: Any, correlations: Any, *, labelled_rows: bool) -> None:
     image = axes.imshow(r, cmap=diverging(), vmin=-1, vmax=1, aspect="auto")
     short = [short_name(name) for name in names]
     size = SMALL if len(names) <= 20 else TINY
-    axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=size)
+    if labelled_rows or len(names) <= _NAMED:
+        axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=size)
+    else:
+        axes.set_xticks([])  # the rows name them in the same order
     titles = [au_title(name) for name in names] if labelled_rows else short
     axes.set_yticks(range(len(names)), labels=titles, fontsize=size)
     axes.tick_params(length=0)

@@ -13,7 +13,9 @@ from analysis.plots.theme import (
     FOR_COLOUR,
     GREY,
     INK,
+    NUMBER_BOX,
     WIDTH,
+    broken,
     heading,
     new_figure,
 )
@@ -52,7 +54,12 @@ def waterfall(explanation: Any, *, top: int = 8) -> Figure:
                 _whisker(axes, reach, row)
             rightmost = np.nanmax([step.start, step.end, reach[1]])
             axes.annotate(
-                signed(step.change), (rightmost, row), (4, 0), textcoords="offset points", va="center"
+                signed(step.change),
+                (rightmost, row),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                bbox=NUMBER_BOX,
             )
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(steps)), labels=[_step_label(step) for step in steps])
@@ -111,12 +118,11 @@ def contrast(explanation: Any, *, top: int = 12) -> Figure:
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(values)), labels=labels)
         axes.set_ylim(len(values) - 0.4, -0.6)
-        far = 1.2 * max((abs(end) for end in (*values, *np.ravel(ends)) if np.isfinite(end)), default=1.0)
+        far = 1.35 * max((abs(end) for end in (*values, *np.ravel(ends)) if np.isfinite(end)), default=1.0)
         axes.set_xlim(-(far or 1.0), far or 1.0)
         axes.grid(axis="x")
-        axes.set_xlabel(
-            f"← speaks for {rival}    log-odds    speaks for {target} →{_level_words(record, ends)}"
-        )
+        words = f"← {rival}    log-odds    {target} →{_level_words(record, ends)}"
+        axes.set_xlabel(broken(words, 5.0, 9))
         shares = (percent(record["probabilities"][name]) for name in (target, rival))
         heading(figure, f"Why {target} ({next(shares)}) and not {rival} ({next(shares)})")
     return figure

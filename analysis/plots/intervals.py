@@ -75,7 +75,7 @@ def interval_panels(
         left, right = _limits(panels, log)
         for place, axes in enumerate(grid[: len(panels)]):
             _panel(axes, panels[place], (left, right), log)
-            axes.set_title(broken(panels[place].name, panel_width), fontsize=SMALL + 0.5)
+            axes.set_title(broken(panels[place].name, panel_width, SMALL + 1.5), fontsize=SMALL + 0.5)
             axes.tick_params(axis="both", labelsize=SMALL)
             axes.tick_params(axis="x", labelbottom=place >= len(panels) - columns)
         grid[0].set_yticks(range(len(rows)), labels=list(rows))
@@ -142,12 +142,23 @@ def _panel(axes: Any, panel: Panel, limits: tuple[float, float], log: bool) -> N
 
 
 def _ticks(axes: Any, log: bool, panel_width: float) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-    if not log:
-        axes.xaxis.set_major_locator(MaxNLocator(max(2, int(panel_width / 0.35)), min_n_ticks=2))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
-        return
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if panel_width < 1.6 else (1, 2, 5), numticks=8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    if log:
+        axes.xaxis.set_major_locator(
+            FixedLocator(_log_ticks(*axes.get_xlim(), max(2, int(panel_width / 0.25))))
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(
+            MaxNLocator(max(2, int(panel_width / 0.33)), steps=[1, 2, 5, 10], min_n_ticks=2)
+        )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+
+
+def _log_ticks(left: float, right: float, most: int) -> list[float]:
+    decades = np.arange(np.floor(np.log10(left)), np.ceil(np.log10(right)) + 1)
+    choices = [np.outer(10**decades, steps).ravel() for steps in ((1, 2, 5), (1, 3), (1,))]
+    choices += [10 ** decades[decades % apart == 0] for apart in (2, 3, 6)]
+    within = [[float(tick) for tick in choice if left <= tick <= right] for choice in choices]
+    return next((ticks for ticks in within if len(ticks) <= most), [1.0])

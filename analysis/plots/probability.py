@@ -44,16 +44,15 @@ def calibration(comparison: Any) -> Figure:
     models = list(facts["models"])
     columns = min(3, len(models))
     lines = -(-len(models) // columns)
-    side = min(3.0, (WIDTH - 0.5) / columns)
+    side = min(3.4, (WIDTH - 0.5) / columns)
     size = (0.5 + side * columns, 1.0 + (side + 0.15) * lines)
-    with new_figure((max(4.2, size[0]), size[1]), lines, columns, sharex=True, sharey=True) as (figure, grid):
+    with new_figure((max(5.2, size[0]), size[1]), lines, columns, sharex=True, sharey=True) as (figure, grid):
         for place, (axes, model) in enumerate(zip(grid, models, strict=False)):
             _reliability(axes, table[table["model"] == model], style_of(place))
-            axes.set_title(broken(model, side - 0.1, 9), fontsize=9)
+            axes.set_title(broken(model, side - 0.1, 10.5), fontsize=9)
         blank(grid[len(models) :])
-        figure.supxlabel(
-            "probability of the answer given, %; below the diagonal the model is too sure", fontsize=9
-        )
+        words = "probability of the answer given, %; below the diagonal the model is too sure"
+        figure.supxlabel(broken(words, figure.get_figwidth() - 0.2, 9), fontsize=9)
         figure.supylabel("answers that were right, %", fontsize=9)
         heading(figure, f"Do the probabilities mean what they say? {sample_words(facts)}")
     return figure
@@ -97,7 +96,7 @@ def roc(comparison: Any) -> Figure:
     columns = 4 if len(emotions) > 2 else len(emotions) + 1
     lines = -(-(len(emotions) + 1) // columns)
     side = (WIDTH - 0.3) / columns
-    with new_figure((WIDTH, 0.8 + (side + 0.05) * lines), lines, columns, sharex=True, sharey=True) as (
+    with new_figure((WIDTH, 0.8 + (side + 0.14) * lines), lines, columns, sharex=True, sharey=True) as (
         figure,
         grid,
     ):
@@ -117,7 +116,7 @@ def roc(comparison: Any) -> Figure:
                     color=style.colour,
                 )
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.7)
-            axes.set_title(broken(emotion, side, 8.5), fontsize=SMALL + 0.5)
+            axes.set_title(broken(emotion, side - 0.1, 10), fontsize=SMALL + 0.5)
             axes.set_xticks([0, 0.5, 1], labels=["0", ".5", "1"])
             axes.set_yticks([0, 0.5, 1], labels=["0", ".5", "1"])
             axes.tick_params(labelsize=SMALL, labelbottom=True)
@@ -126,7 +125,7 @@ def roc(comparison: Any) -> Figure:
         blank(grid[len(emotions) :])
         _legend(grid[len(emotions)], models)
         figure.supxlabel("share of the other faces named so too", fontsize=9)
-        figure.supylabel("share of the emotion's faces named so", fontsize=9)
+        figure.supylabel("share of its faces\nnamed so", fontsize=9)
         heading(figure, f"How well each emotion is told from the others: {sample_words(facts)}")
     return figure
 

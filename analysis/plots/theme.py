@@ -127,6 +127,10 @@ def blank(axes: Sequence[Any]) -> None:
         spare.set_axis_off()
 
 
+NUMBER_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
+"""Behind a number that may stand on a line."""
+
+
 def tilted(labels: Sequence[str]) -> dict[str, Any]:
     """Return how tick labels under an axis are turned, where they are too long to lie flat."""
     if max((len(label) for label in labels), default=0) <= 3:
