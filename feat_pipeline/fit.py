@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
 from feat_pipeline.outputs import OutputFolder, named_errors
+from feat_pipeline.people import people_of
 from feat_pipeline.runlog import RunLog
 from feat_pipeline.sources import PathLike
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     import pandas as pd
 
     from analysis.autable import AUTable
+    from analysis.inference import Inference
     from analysis.logit import MultinomialLogit
 
-OUTPUTS = ("model.json", "coefficients.csv", "run.json")
+INFERRED = ("inference.json", "log_odds.csv", "marginal_effects.csv", "joint.csv")
+OUTPUTS = ("model.json", "coefficients.csv", *INFERRED, "run.json")
 MANY_CLASSES = 20
 
 
@@ -26,11 +32,15 @@ def fit(
     out: PathLike,
     labels: PathLike | None = None,
     label_column: str | None = None,
-    alpha: float = 1.0,
+    alpha: float | str | None = None,
     terms: str = "linear",
+    pairs: str | Sequence[tuple[str, str]] = "auto",
     groups: str | None = None,
     folds: int = 5,
     seed: int = 0,
+    inference: bool = False,
+    reference: str | None = None,
+    report: bool = False,
     overwrite: bool = False,
 ) -> MultinomialLogit:
     """Fit the regression to labelled AUs, score it by cross-validation and save it.
@@ -40,17 +50,29 @@ def fit(
     table : path
         AU table, ``.csv`` or ``.parquet``.
     out : path
-        Folder that takes ``model.json``, ``coefficients.csv`` and ``run.json``.
+        Folder that takes ``model.json``, ``coefficients.csv`` and ``run.json``; with `inference` also
+        ``inference.json``, ``log_odds.csv``, ``marginal_effects.csv`` and, where tests are valid,
+        ``joint.csv``.
     labels : path, optional
         CSV with the columns ``input, label``.
     label_column : str, optional
         Column of the table that holds the labels; this or ``labels``.
-    alpha, terms
+    alpha : float or 'cv', optional
+        Ridge strength; default 1, or 0 with `inference`.
+    terms, pairs
         See ``analysis.logit.MultinomialLogit``.
     groups : str, optional
-        Column of the table that names the person, so that no person is both trained on and tested on.
+        Column of the table that names the person, or ``COLUMN:REGEX``, so that no person is both trained
+        on and tested on, and errors are clustered.
     folds, seed : int
-        Of the cross-validation.
+        Of the cross-validation; `seed` also of the bootstrap.
+    inference : bool
+        Whether to compute errors, tests and marginal effects (``analysis.inference.infer``). Where they are
+        not valid the saved model is the ridge that takes their place, and ``notes_`` says why.
+    reference : str, optional
+        The emotion that odds are against; default neutral.
+    report : bool
+        Whether to write ``report.html``.
     overwrite : bool
         Whether a model in ``out`` may be replaced.
 
@@ -66,41 +88,68 @@ def fit(
     OutputError
         ``out`` cannot be written, or holds a model and ``overwrite`` is false.
     UsageError
-        Neither or both of ``labels`` and ``label_column``, fewer than two folds, or a negative seed.
+        Neither or both of ``labels`` and ``label_column``, fewer than two folds, a negative seed, or a
+        reference without inference.
     """
     from analysis.autable import AUTable
     from analysis.labels import read_labels
     from analysis.logit import MultinomialLogit
 
+    _check(labels, label_column, folds, seed, inference, reference)
+    if alpha is None:
+        alpha = 0.0 if inference else 1.0
+    model = MultinomialLogit(alpha=alpha, terms=terms, pairs=pairs)
+    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    parameters: dict[str, Any] = {"table": str(table), "labels": None if labels is None else str(labels)}
+    parameters |= {"label_column": label_column, "groups": groups, "folds": folds, "seed": seed}
+    parameters |= {"alpha": alpha, "terms": terms, "pairs": pairs}
+    log = RunLog("fit", parameters | {"inference": inference, "reference": reference, "report": report})
+    whole = AUTable.read(str(table))
+    stated = None if labels is None else read_labels(str(labels))
+    try:
+        labelled, y, notes = _labelled(whole, stated, label_column)
+        people = None if groups is None else people_of(labelled.frame, groups)
+        model.fit(labelled, y, groups=people)
+        found = None
+        if inference:
+            found = model.inference(labelled, y, groups=people, reference=reference, seed=seed)
+            model = _told(model, found, labelled, y)
+    except FitError as error:
+        raise FitError(f"{table}: {error}") from None
+    model.notes_ = [*whole.notes, *notes, *model.notes_]
+    _score(model, labelled, y, people, folds, seed)
+    folder.clear()
+    with folder.all_or_nothing():
+        _write(folder, model, found)
+        folder.write_json("run.json", log.record() | {"scores": model.scores_, "notes": model.notes_})
+    if report:
+        from analysis.report import build_report
+
+        build_report(folder.path)
+    return model
+
+
+def _check(
+    labels: PathLike | None,
+    label_column: str | None,
+    folds: int,
+    seed: int,
+    inference: bool,
+    reference: str | None,
+) -> None:
     if (labels is None) == (label_column is None):
         raise UsageError("labels: expected either a file of labels or a label column of the table")
     if folds < 2:
         raise UsageError(f"folds: expected 2 or more, got {folds}")
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
-    model = MultinomialLogit(alpha=alpha, terms=terms)
-    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    parameters = {"table": str(table), "labels": None if labels is None else str(labels)}
-    parameters |= {"label_column": label_column, "alpha": alpha, "terms": terms}  # type: ignore[dict-item]
-    log = RunLog("fit", {**parameters, "groups": groups, "folds": folds, "seed": seed})
-    whole = AUTable.read(str(table))
-    stated = None if labels is None else read_labels(str(labels))
-    try:
-        labelled, y = _fit(model, whole, stated, label_column)
-    except FitError as error:
-        raise FitError(f"{table}: {error}") from None
-    _score(model, labelled, y, _groups(labelled, groups), folds, seed)
-    with folder.all_or_nothing():
-        with named_errors(folder.path):
-            model.save(folder.path)
-        folder.write("coefficients.csv", model.coefficients().to_csv(index=False, float_format="%.10g"))
-        folder.write_json("run.json", log.record() | {"scores": model.scores_, "notes": model.notes_})
-    return model
+    if reference is not None and not inference:
+        raise UsageError(f"reference: {reference!r} is of use with inference only; add --inference")
 
 
-def _fit(
-    model: MultinomialLogit, table: AUTable, labels: pd.DataFrame | None, column: str | None
-) -> tuple[AUTable, Any]:
+def _labelled(
+    table: AUTable, labels: pd.DataFrame | None, column: str | None
+) -> tuple[AUTable, np.ndarray, list[str]]:
     from analysis.labels import column_labels, join_labels
 
     labelled, y, notes = column_labels(table, str(column)) if labels is None else join_labels(table, labels)
@@ -110,17 +159,42 @@ def _fit(
             f"labels: {classes} different ones in {len(y)} rows, such as {y[0]!s} and {y[1]!s}; "
             f"expected several rows of each emotion, so name another column or file"
         )
-    model.fit(labelled, y)
-    model.notes_ = [*table.notes, *notes, *model.notes_]
-    return labelled, y
+    return labelled, y, notes
 
 
-def _groups(table: AUTable, column: str | None) -> Any:
-    if column is None:
-        return None
-    if column not in table.frame.columns:
-        raise UsageError(f"groups: the table has no column {column!r}; name one that says who each face is")
-    return table.frame[column].astype(str).to_numpy()
+def _told(model: MultinomialLogit, found: Inference, X: AUTable, y: np.ndarray) -> MultinomialLogit:
+    """Say where inference is not valid; there an unpenalised model gives way to the ridge in its place."""
+    if found.valid:
+        return model
+    strength = found.facts["alpha"]
+    if model.alpha_ == 0:
+        model = type(model)(**(model.get_params() | {"alpha": strength})).fit(X, y)
+    model.notes_.append(
+        f"no p-values, because {'; '.join(found.facts['why'])}. "
+        f"Instead: {found.facts['method']}, alpha = {strength:g}"
+    )
+    return model
+
+
+def _write(folder: OutputFolder, model: MultinomialLogit, found: Inference | None) -> None:
+    coefficients = model.coefficients()
+    with named_errors(folder.path):
+        model.save(folder.path)
+        if found is not None:
+            found.save(folder.path)
+    if found is not None:
+        import pandas as pd
+
+        intercepts = found.tables["intercepts"].assign(au="", term="intercept")
+        coefficients = pd.concat([intercepts, found.coefficients])[found.coefficients.columns]
+        for name in ("log_odds", "marginal_effects", "joint"):
+            if name in found.tables:
+                _write_table(folder, name, found.tables[name])
+    _write_table(folder, "coefficients", coefficients)
+
+
+def _write_table(folder: OutputFolder, name: str, table: pd.DataFrame) -> None:
+    folder.write(f"{name}.csv", table.to_csv(index=False, float_format="%.10g"))
 
 
 def _score(model: MultinomialLogit, X: AUTable, y: Any, groups: Any, folds: int, seed: int) -> None:
