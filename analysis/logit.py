@@ -277,7 +277,7 @@ class MultinomialLogit(Estimator):
             list(self.term_names_),
         )
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def logits(self, X: Any) -> np.ndarray:
         """Compute the centred logits.
 
         Parameters
@@ -288,9 +288,25 @@ class MultinomialLogit(Estimator):
         Returns
         -------
         (n, K) float64 ndarray
-            Rows sum to zero, for two classes as well; NaN where an AU has no value.
+            Rows sum to zero; NaN where an AU has no value.
         """
         return self.basis(X) @ self.coef_.T + self.intercept_
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute what scikit-learn's scorers rank by.
+
+        Parameters
+        ----------
+        X : AUTable, DataFrame or (n, p) array
+            As for `basis`.
+
+        Returns
+        -------
+        (n, K) or, for two classes, (n,) float64 ndarray
+            `logits`; for two classes the log-odds of the second.
+        """
+        scores = self.logits(X)
+        return scores if scores.shape[1] > 2 else scores[:, 1] - scores[:, 0]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Compute the probability of each class.
@@ -305,7 +321,7 @@ class MultinomialLogit(Estimator):
         (n, K) float64 ndarray
             In the order of `classes_`. Rows sum to 1; NaN where an AU has no value.
         """
-        return softmax(self.decision_function(X))
+        return softmax(self.logits(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Name the most probable class.
@@ -325,7 +341,7 @@ class MultinomialLogit(Estimator):
         ModelError
             As `basis`; also for an AU without a value where the labels are no text.
         """
-        scores = self.decision_function(X)
+        scores = self.logits(X)
         labels = self.classes_[np.argmax(scores, axis=1)]
         failed = np.isnan(scores).any(axis=1)
         if failed.any():

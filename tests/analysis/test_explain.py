@@ -34,7 +34,7 @@ def test_contributions_sum_to_the_logit_over_aus_and_to_zero_over_classes(model,
     phi = contributions(model, X, given)
     explanations = explain_many(model, X, baseline=given)
     assert np.abs(phi.sum(axis=2)).max() < 1e-10
-    logits = model.decision_function(X)
+    logits = model.logits(X)
     for i in (0, 17, 306):
         e = explanations[i]
         k = model.classes_.tolist().index(e.target)
@@ -260,7 +260,7 @@ def test_seeded_random_models_keep_every_identity():
         fitted = MultinomialLogit(alpha=float(rng.uniform(0.1, 5)), terms=kind).fit(X, y)
         baseline = rng.uniform(0, 5, p)
         phi = contributions(fitted, X, baseline)
-        at_baseline = fitted.decision_function(baseline[None])
-        np.testing.assert_allclose(phi.sum(axis=1), fitted.decision_function(X) - at_baseline, atol=1e-9)
+        at_baseline = fitted.logits(baseline[None])
+        np.testing.assert_allclose(phi.sum(axis=1), fitted.logits(X) - at_baseline, atol=1e-9)
         np.testing.assert_allclose(phi.sum(axis=2), 0.0, atol=1e-9)
         assert all(abs(e.residual) < 1e-9 for e in explain_many(fitted, X, baseline=baseline))

@@ -112,7 +112,7 @@ def test_probabilities_sum_to_one_and_predict_names_the_largest(model, faces):
     assert p.shape == (307, 4)
     np.testing.assert_allclose(p.sum(axis=1), 1.0, atol=1e-12)
     assert (model.predict(faces[0]) == model.classes_[p.argmax(axis=1)]).all()
-    assert np.abs(model.decision_function(faces[0]).sum(axis=1)).max() < 1e-10
+    assert np.abs(model.logits(faces[0]).sum(axis=1)).max() < 1e-10
     assert model.score(*faces) > 0.5
     assert model.consumes == "aus"
 

@@ -64,7 +64,7 @@ def test_bent_terms_are_judged_by_their_mean_slope(faces):
     row = against_prototypes(model).set_index(["emotion", "source", "au"]).loc[("happy", "emfacs", "AU12_r")]
     ends = X.mean().to_frame().T.loc[[0, 0]]
     ends["AU12_r"] = [X["AU12_r"].min(), X["AU12_r"].max()]
-    scores = model.decision_function(ends)[:, model.classes_.tolist().index("happy")]
+    scores = model.logits(ends)[:, model.classes_.tolist().index("happy")]
     assert row["coef"] == pytest.approx((scores[1] - scores[0]) / np.ptp(ends["AU12_r"]))
 
 

@@ -383,7 +383,7 @@ def test_a_hinge_model_is_shown_by_what_a_marked_au_adds(model, tmp_path):
     bent.scale_ = "r"
     bent.save(tmp_path / "model.json")
     _, page = read(build_report(tmp_path))
-    ends = bent.decision_function(pd.DataFrame({"AU04_r": [0.0, 0.0], "AU12_r": [0.0, 3.0]}))
+    ends = bent.logits(pd.DataFrame({"AU04_r": [0.0, 0.0], "AU12_r": [0.0, 3.0]}))
     scores = np.column_stack([-ends, ends]) / 2 if ends.ndim == 1 else ends
     (row,) = [row for row in page.rows if row and row[0] == "AU12 lip corner puller"]
     shown = [float(text.replace("−", "-")) for text in row[1:]]
