@@ -218,6 +218,11 @@ def sample_words(facts: Mapping[str, Any]) -> str:
     return f"n = {facts['n']:,} faces{people}"
 
 
+def effect_unit(facts: Mapping[str, Any]) -> str:
+    """Tell what change of an AU a marginal effect of an inference is for."""
+    return "from absent to present" if facts.get("effects") == "from 0 to 1" else "per unit of the AU"
+
+
 def scale_of(columns: Sequence[str]) -> str:
     """Tell the scale that AU columns are on: ``'r'``, ``'p'`` or ``'c'``.
 

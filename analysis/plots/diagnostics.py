@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,11 +27,7 @@ from analysis.rationale import short_name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HIGH_VIF = 5.0
-"""A variance inflation factor from which a coefficient's interval is more than twice as wide as it would be
-alone (the root of 5 is 2.2)."""
-
-_VIF_SHOWN = 20.0
+_VIF_SHOWN = 25.0
 _NAMED = 20
 _WRITTEN = 12
 """Up to this many AUs the correlations are written into their cells."""
@@ -47,14 +44,20 @@ def diagnostics_panel(inference: Any) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Above, each check with 'passed' or 'FAILED' in words; below left, a bar for each AU, hatched from 5
-        on; below right, the correlations.
+        Above, each check with 'passed', 'FAILED' or 'note' in words; below left, a bar for each AU,
+        hatched above the limit of `analysis.diagnostics`; below right, the correlations.
     """
     checks, collinearity = inference.tables["checks"], inference.tables["collinearity"]
-    above, below = 0.25 + 0.2 * len(checks), 1.1 + 0.165 * len(collinearity)
+    lines = [
+        (check, "\n".join(textwrap.wrap(str(check["meaning"]), 50))) for check in checks.to_dict("records")
+    ]
+    above, below = (
+        0.25 + 0.19 * sum(text.count("\n") + 1 for _, text in lines),
+        1.1 + 0.165 * len(collinearity),
+    )
     with new_figure((WIDTH, 0.5 + above + below), 0) as (figure, _):
         top, bottom = figure.subfigures(2, 1, height_ratios=[above, below])
-        _checks(top.subplots(), checks)
+        _checks(top.subplots(), lines)
         left, right = bottom.subplots(1, 2)
         _inflation(left, collinearity)
         _correlations(right, inference.tables["correlations"], labelled_rows=False)
@@ -83,29 +86,37 @@ def correlation_heatmap(inference: Any) -> Figure:
     return figure
 
 
-def _checks(axes: Any, checks: Any) -> None:
+def _checks(axes: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
+    heights = [text.count("\n") + 1 for _, text in lines]
     axes.set_axis_off()
-    axes.set_ylim(len(checks) - 0.4, -0.6)
+    axes.set_ylim(sum(heights) - 0.4, -0.6)
     axes.set_xlim(0, 1)
-    for row, check in enumerate(checks.to_dict("records")):
-        passed = bool(check["passed"])
-        colour, word = (FOR_COLOUR, "passed") if passed else (AGAINST_COLOUR, "FAILED")
-        axes.scatter([0.008], [row], marker="o" if passed else "X", s=26, color=colour, clip_on=False)
+    row = 0
+    for (check, meaning), height in zip(lines, heights, strict=True):
+        colour, marker, word = _outcome(check)
+        axes.scatter([0.008], [row], marker=marker, s=26, color=colour, clip_on=False)
         axes.text(0.025, row, word, va="center", color=colour, fontweight="bold", fontsize=SMALL)
-        axes.text(0.1, row, shortened(check["check"], 26), va="center", fontsize=SMALL)
-        figures = f"{_number(check['value'])}" + (f"  (limit {_number(check['limit'])})")
-        axes.text(0.34, row, figures, va="center", fontsize=SMALL)
-        axes.text(
-            0.55, row, shortened(check["meaning"], 58), va="center", fontsize=TINY, color=GREY, clip_on=True
-        )
+        axes.text(0.1, row, shortened(check["check"], 38), va="center", fontsize=SMALL)
+        figures = f"{_number(check['value'])}  (limit {_number(check['limit'])})"
+        axes.text(0.41, row, figures, va="center", fontsize=SMALL)
+        axes.text(0.6, row - 0.28, meaning, va="top", fontsize=TINY, color=GREY, linespacing=1.25)
+        row += height
+
+
+def _outcome(check: dict[str, Any]) -> tuple[str, str, str]:
+    if bool(check["passed"]):
+        return FOR_COLOUR, "o", "passed"
+    return (AGAINST_COLOUR, "X", "FAILED") if check.get("decides", True) else (INK, "s", "note")
 
 
 def _inflation(axes: Any, collinearity: Any) -> None:
+    from analysis.diagnostics import VIF_LIMIT
+
     values = collinearity["vif"].to_numpy(dtype=float)
     rows = np.arange(len(values))
     known = np.nan_to_num(values, nan=0.0, posinf=np.inf)
     drawn = np.minimum(known, _VIF_SHOWN)
-    high = known >= HIGH_VIF
+    high = known > VIF_LIMIT
     axes.barh(rows[~high], drawn[~high], height=0.62, color=GREY)
     axes.barh(rows[high], drawn[high], height=0.62, color=AGAINST_COLOUR, hatch="////", edgecolor="white")
     for row, value in enumerate(values):
@@ -120,12 +131,12 @@ def _inflation(axes: Any, collinearity: Any) -> None:
             bbox=NUMBER_BOX,
         )
     axes.axvline(1, color=GREY, linewidth=0.8)
-    axes.axvline(HIGH_VIF, color=INK, linewidth=0.8, linestyle="--")
+    axes.axvline(VIF_LIMIT, color=INK, linewidth=0.8, linestyle="--")
     axes.set_yticks(rows, labels=[au_title(au) for au in collinearity["au"]], fontsize=SMALL)
     axes.set_ylim(len(values) - 0.4, -0.6)
-    axes.set_xlim(0, 1.18 * max(drawn.max(initial=0), 1.2 * HIGH_VIF))
+    axes.set_xlim(0, 1.18 * max(drawn.max(initial=0), 1.2 * VIF_LIMIT))
     axes.tick_params(axis="x", labelsize=SMALL)
-    axes.set_title(f"Variance inflation factor; line: {HIGH_VIF:g}", fontsize=SMALL + 0.5)
+    axes.set_title(f"Variance inflation factor; line: {VIF_LIMIT:g}", fontsize=SMALL + 0.5)
 
 
 def _correlations(axes: Any, correlations: Any, *, labelled_rows: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import in_order, is_term, ordered_terms, sample_words, term_title
+from analysis.display import effect_unit, in_order, is_term, ordered_terms, sample_words, term_title
 from analysis.plots.intervals import Panel, interval_panels
 from analysis.plots.theme import clear_of
 
@@ -85,7 +85,7 @@ def marginal_effects(inference: Any, emotion: str | None = None, *, most: int = 
         emotion,
         most,
         title=f"Average change of each probability: {sample_words(inference.facts)}",
-        xlabel=f"percentage points per unit of the AU, averaged over the faces, with {100 * level:g} % "
+        xlabel=f"percentage points {effect_unit(inference.facts)}, averaged over the faces, with {100 * level:g} % "
         "interval; filled: the interval leaves out 0",
     )
 
