@@ -231,7 +231,9 @@ def counterfactual(
         raise ModelError(f"to: {classes[goal]} is the answer for this face already; name another emotion")
     problem = _problem(model, values, int(goal), margin, np.isin(names, list(fixed)))
     ways = tuple(_way(problem, kind, names, classes) for kind in KINDS if kind in kinds)
-    return Counterfactual(classes[order[0]], classes[goal], margin, dict(zip(names, values.tolist(), strict=True)), ways)
+    return Counterfactual(
+        classes[order[0]], classes[goal], margin, dict(zip(names, values.tolist(), strict=True)), ways
+    )
 
 
 def _problem(
@@ -257,7 +259,6 @@ def _way(problem: Problem, kind: str, names: list[str], classes: list[str]) -> C
 
 
 def _told(au: str, before: float, after: float) -> str:
-    parsed = parse_column(au)
-    digits = ".1f" if parsed and SCALE_RANGES[parsed[1]][1] == 5.0 else ".2g"
-    name = f"{plain_name(au)} {short_name(au)}" if parsed else au
-    return f"{name} {before:{digits}} to {after:{digits}}"
+    if parse_column(au) is None:
+        return f"{au} {before:.3g} to {after:.3g}"
+    return f"{plain_name(au)} {short_name(au)} {before:.2f} to {after:.2f}"

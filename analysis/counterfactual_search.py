@@ -140,13 +140,13 @@ def fewest_aus(problem: Problem) -> Found:
     """Find a change of as few AUs as possible."""
     if problem.whole and problem.paired:
         return _flipped(problem)
+    single = one_au(problem)
+    if single.values is not None:
+        return single
     if not problem.paired:
         from analysis.counterfactual_sums import fewest_of_sum
 
         return fewest_of_sum(problem)
-    single = one_au(problem)
-    if single.values is not None:
-        return single
     wide = least_squares(problem).values
     if wide is None:
         return Found(None, False)

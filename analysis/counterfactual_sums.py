@@ -1,11 +1,12 @@
 """Smallest changes for models that are sums over AUs, as mixed-integer linear programmes over straight pieces.
 
-A variable for how far each piece is used, one of 0 and 1 for whether it is: pieces of an AU are used up
-from the innermost on, and to one side only.
+A variable for the share of each piece that is used, one of 0 and 1 for whether it is: pieces of an AU are
+used up from the innermost on, and to one side only.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from analysis.counterfactual_search import Found, Pieces, Problem, descend, nearest, starts
 
 _SECONDS = 10.0
+_INFEASIBLE = 2
 _ROUNDS = 20
 _GAP = 0.01
 """How far above the proved bound a sum of squares may lie and still be called the smallest."""
@@ -21,38 +23,46 @@ _GAP = 0.01
 def fewest_of_sum(problem: Problem) -> Found:
     """Find a change of the fewest AUs, of these the one with the smallest sum of changes."""
     pieces = problem.pieces
-    small = 0.5 / max(float(pieces.length.sum()), 1e-12)
-    cost = np.r_[np.full(len(pieces.length), small), (pieces.start == 0.0).astype(float)]
+    small = 0.5 * pieces.length / max(float(pieces.length.sum()), 1e-12)
+    cost = np.r_[small, (pieces.start == 0.0).astype(float)]
     answer = _solve(problem, cost, [])
     if answer.x is None:
-        return Found(None, answer.status == 2)
+        return Found(None, answer.status == _INFEASIBLE)
     return Found(problem.settled(_values(problem, answer.x)), answer.status == 0)
 
 
 def least_squares_of_sum(problem: Problem) -> Found:
     """Find a change of the smallest sum of squares, between tangents of the squares and descents."""
-    pieces = problem.pieces
-    count, p = len(pieces.length), len(problem.values)
     best = nearest(problem, [descend(problem, start) for start in starts(problem)])
-    touch = [] if best is None else [np.abs(best - problem.values)]
-    touch += [np.full(p, part) * (problem.high - problem.low) for part in (0.0, 0.1, 0.3)]
-    cost = np.r_[np.zeros(2 * count), np.ones(p)]
+    touch: list[np.ndarray] = []
     for _ in range(_ROUNDS):
-        answer = _solve(problem, cost, touch)
+        near = problem if best is None else _within(problem, best)
+        reach = near.high - near.low
+        touch += [reach * 0.0, reach * 0.2] if not touch else []
+        touch += [] if best is None else [np.abs(best - problem.values)]
+        cost = np.r_[np.zeros(2 * len(near.pieces.length)), np.ones(len(reach))]
+        answer = _solve(near, cost, touch)
         if answer.x is None:
-            return Found(best, answer.status == 2 and best is None)
-        values = _values(problem, answer.x)
+            return Found(best, answer.status == _INFEASIBLE and best is None)
+        values = _values(near, answer.x)
         best = nearest(problem, [best, problem.settled(values), descend(problem, values)])
         if best is None:
             return Found(None, False)
         if ((best - problem.values) ** 2).sum() * (1.0 - _GAP) <= answer.mip_dual_bound:
             return Found(best, True)
-        touch += [np.abs(values - problem.values), np.abs(best - problem.values)]
+        touch.append(np.abs(values - problem.values))
     return Found(best, False)
 
 
+def _within(problem: Problem, best: np.ndarray) -> Problem:
+    """Leave out what no better change can reach: no AU moves further than the whole of the best."""
+    far = float(np.sqrt(((best - problem.values) ** 2).sum()))
+    low = np.maximum(problem.low, problem.values - far)
+    return replace(problem, low=low, high=np.minimum(problem.high, problem.values + far))
+
+
 def _solve(problem: Problem, cost: np.ndarray, touch: list[np.ndarray]) -> Any:
-    """Minimise `cost` over [how far, whether] of each piece and, with tangents, the squares of the moves."""
+    """Minimise `cost` over [share, whether] of each piece and, with tangents, the squares of the moves."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
@@ -63,7 +73,7 @@ def _solve(problem: Problem, cost: np.ndarray, touch: list[np.ndarray]) -> Any:
     if touch:
         more, limit = _tangents(pieces, squares, touch)
         rows, low, high = np.vstack([rows, more]), np.r_[low, limit], np.r_[high, np.full(len(limit), np.inf)]
-    upper = np.r_[pieces.length, np.ones(count), np.full(squares, np.inf)]
+    upper = np.r_[np.ones(2 * count), np.full(squares, np.inf)]
     return milp(
         cost,
         integrality=np.r_[np.zeros(count), np.ones(count), np.zeros(squares)],
@@ -75,12 +85,12 @@ def _solve(problem: Problem, cost: np.ndarray, touch: list[np.ndarray]) -> Any:
 
 def _rules(problem: Problem, pieces: Pieces, squares: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = len(pieces.length)
-    far, used = np.eye(count, 2 * count + squares), np.eye(count, 2 * count + squares, k=count)
+    share, used = np.eye(count, 2 * count + squares), np.eye(count, 2 * count + squares, k=count)
     now = problem.leads(problem.values[None])[0]
-    goal = np.hstack([pieces.slope.T, np.zeros((len(now), count + squares))])
-    within = far - pieces.length[:, None] * used  # a piece that is not used has no length
+    goal = np.hstack([(pieces.slope * pieces.length[:, None]).T, np.zeros((len(now), count + squares))])
+    within = share - used  # a piece that is not used has no share
     outer = np.flatnonzero(pieces.start > 0.0)  # and one further out begins where the one before ends
-    full = far[outer - 1] - pieces.length[outer - 1, None] * used[outer]
+    full = share[outer - 1] - used[outer]
     inner = pieces.start == 0.0
     sides = np.array([used[inner & (pieces.feature == j)].sum(axis=0) for j in np.unique(pieces.feature)])
     sides = sides.reshape(-1, 2 * count + squares)
@@ -96,13 +106,15 @@ def _rules(problem: Problem, pieces: Pieces, squares: int) -> tuple[np.ndarray, 
 def _tangents(pieces: Pieces, squares: int, touch: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Bound each square of a move d from below: s - 2 a d >= -a * a, for every touching point a."""
     count = len(pieces.length)
-    move = (pieces.feature == np.arange(squares)[:, None]).astype(float)
-    blocks = [np.hstack([-2.0 * a[:, None] * move, np.zeros((squares, count)), np.eye(squares)]) for a in touch]
+    move = np.where(pieces.feature == np.arange(squares)[:, None], pieces.length, 0.0)
+    blocks = [
+        np.hstack([-2.0 * a[:, None] * move, np.zeros((squares, count)), np.eye(squares)]) for a in touch
+    ]
     return np.vstack(blocks), np.concatenate([-a * a for a in touch])
 
 
 def _values(problem: Problem, solution: np.ndarray) -> np.ndarray:
     pieces = problem.pieces
     values = problem.values.copy()
-    np.add.at(values, pieces.feature, pieces.sign * solution[: len(pieces.length)])
+    np.add.at(values, pieces.feature, pieces.sign * pieces.length * solution[: len(pieces.length)])
     return values

@@ -314,4 +314,3 @@ def one_row(x: Any) -> Any:
 
         return pd.DataFrame([dict(x)])
     return x if hasattr(x, "columns") or hasattr(x, "au_columns") else np.atleast_2d(x)
-

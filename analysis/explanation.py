@@ -275,10 +275,13 @@ class FaceExplanation:
 
     def _region_rows(self) -> list[dict[str, Any]]:
         interval = _around(self.region_contribution, self.region_se, self.level)
+        aus: dict[str, list[str]] = {}
+        for au in self.au_columns:
+            aus.setdefault(region(au), []).append(au)
         return [
             {
                 "region": self.regions_of_face[i],
-                "aus": [au for au in self.au_columns if region(au) == self.regions_of_face[i]],
+                "aus": aus[self.regions_of_face[i]],
                 "contribution": float(self.region_contribution[i]),
                 "se": float(self.region_se[i]),
                 "low": float(interval[i, 0]),

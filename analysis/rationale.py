@@ -69,19 +69,21 @@ def rationale(
         corner puller AU12 absent (+0.6)', 'upper lid raiser AU5 only 0.4 (-0.3)'. An uncertain answer
         says so: 'sad 41 % (29–54 %): ...; close: fear 38 %'.
     """
-    order = np.argsort(-np.abs(contribution), kind="stable")
-    told = {
-        j: reason(
-            au_columns[j], values[j], baseline_values[j], contribution[j], au_columns[j] in low_validity
+    strong = [j for j in np.argsort(-np.abs(contribution), kind="stable") if abs(contribution[j]) >= SMALLEST]
+
+    def told(some: list[int]) -> str:
+        return ", ".join(
+            reason(
+                au_columns[j], values[j], baseline_values[j], contribution[j], au_columns[j] in low_validity
+            )
+            for j in some
         )
-        for j in order
-        if abs(contribution[j]) >= SMALLEST
-    }
-    speaks_for = [text for j, text in told.items() if contribution[j] > 0][:MOST_FOR]
-    speaks_against = [text for j, text in told.items() if contribution[j] < 0][:MOST_AGAINST]
+
+    speaks_for = told([j for j in strong if contribution[j] > 0][:MOST_FOR])
+    speaks_against = told([j for j in strong if contribution[j] < 0][:MOST_AGAINST])
     line = f"{target} {percent(probability)}{_range(interval)}: "
-    line += ", ".join(speaks_for) or "no Action Unit speaks for it"
-    line += f"; against it: {', '.join(speaks_against)}" if speaks_against else ""
+    line += speaks_for or "no Action Unit speaks for it"
+    line += f"; against it: {speaks_against}" if speaks_against else ""
     if rival_probability > probability:
         return f"{line}; likelier: {rival} {percent(rival_probability)}"
     if close or rival_probability * CLOSE > probability:
