@@ -214,15 +214,26 @@ class AUTable:
 
     @classmethod
     def read(cls, path: str | Path) -> AUTable:
-        """Read a table that this class, or OpenFace, wrote.
+        """Read a table, whoever wrote it.
 
         Parameters
         ----------
         path : str or Path
-            A `.csv` or `.parquet` file. A CSV without `<stem>.meta.json` takes its scale from the
-            column names (intensity before probability before presence, `notes` says what was left
-            out) and has backend 'unknown'. OpenFace's `face_id` and `timestamp` are renamed, and
-            rows with `success` 0 get NaN AUs: OpenFace writes 0 there, which is no measurement.
+            A `.csv` or `.parquet` file, or a folder of CSVs with one photo or video each. Without
+            `<stem>.meta.json`, the columns tell what it is:
+
+            - OpenFace 2: rows with `success` 0 get NaN, because OpenFace writes 0 there, which is no
+              measurement; intensities are kept and presences left out; `input` is the file that
+              `<stem>_of_details.txt` names, else the CSV;
+            - py-feat's `Fex`: AUs are called `AU12_p` (`AU12_c` where all are 0 or 1), and
+              `approx_time` becomes `time_s`, in whole seconds;
+            - MediaPipe blendshapes: AUs are `analysis.facs.BLENDSHAPE_PROXIES`, `AU12_p`;
+            - AUs without a scale (`AU1`, `AU12`), such as human codes: called `AU01_c`, `AU01_p` or
+              `AU01_r`, by the narrowest range that holds all values;
+            - else this project's own: intensity before probability before presence.
+
+            `backend` is 'unknown' where columns do not tell it. Further columns travel along, but
+            those that nothing here uses are left out; `notes` says what was changed or left out.
 
         Returns
         -------
@@ -232,24 +243,25 @@ class AUTable:
         Raises
         ------
         TableError
-            Where the file is missing, is no table, or holds text or values out of range.
+            Where the file is missing, is no table, or holds text or values out of range, or where
+            the files of a folder do not belong together.
         """
-        from analysis.autable_read import read_frame
+        from analysis.autable_read import read_table
 
         path = Path(path)
-        frame, meta = read_frame(path, parquet=_suffix(path) == ".parquet", meta_key=_META_KEY)
-        frame, scale, notes = _one_scale(frame, meta, path)
+        found = read_table(path, _META_KEY)
+        frame, scale, notes = _one_scale(found.frame, found.meta, path)
         try:
             table = cls(
                 frame,
-                backend=str(meta.get("backend", "unknown")),
-                backend_version=str(meta.get("backend_version", "")),
+                backend=str(found.meta.get("backend", "unknown")),
+                backend_version=str(found.meta.get("backend_version", "")),
                 scale=scale,
-                extra=meta.get("extra"),
+                extra=found.meta.get("extra"),
             )
         except TableError as error:
             raise TableError(f"{path}: {error}") from None
-        table.notes = notes
+        table.notes = [*found.notes, *notes]
         return table.validate(str(path))
 
     def _write_parquet(self, path: Path) -> None:

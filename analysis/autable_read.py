@@ -3,52 +3,155 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import warnings
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from analysis.dialects import OWN, Dialect, dialect_of
 from analysis.errors import TableError
-from analysis.facs import parse_column
 
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
-_OPENFACE_NAMES = {"face_id": "face", "timestamp": "time_s"}
 
 
-def read_frame(path: Path, *, parquet: bool, meta_key: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read rows and metadata.
+@dataclass
+class Read:
+    """Rows as they came, with `input`, `frame` and `face` filled in, their metadata, and what was changed."""
+
+    frame: pd.DataFrame
+    meta: dict[str, Any]
+    notes: list[str]
+
+
+def read_table(path: Path, meta_key: bytes) -> Read:
+    """Read rows and metadata, whoever wrote them.
 
     Parameters
     ----------
     path : Path
-        A CSV or Parquet file.
-    parquet : bool
-        Which of the two it is.
+        A CSV or Parquet file, or a folder of CSVs with one picture or video each, as OpenFace's
+        `FaceLandmarkImg -fdir` writes it.
     meta_key : bytes
         The key of the metadata in a Parquet schema.
 
     Returns
     -------
-    frame : DataFrame
-        With `input`, `frame` and `face` filled in where the file has none.
-    meta : dict
-        Empty where the file carries none.
+    Read
+        Metadata are empty where the file carries none and its columns tell nothing.
 
     Raises
     ------
     TableError
-        Where the file is missing or is no such table.
+        Where the file is missing or is no such table, or a folder's files do not belong together.
     """
+    if path.is_dir():
+        return _translated(*_read_folder(path), path)
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise TableError(
+            f"{path}: expected an AU table (.csv or .parquet) or a folder of CSVs, "
+            f"got {suffix or 'no suffix'}"
+        )
     if not path.is_file():
         raise TableError(f"{path}: no such file; expected an AU table, as 'feat-pipeline extract' writes it")
-    frame, meta = _read_parquet(path, meta_key) if parquet else (read_csv(path, "input"), _read_meta(path))
-    frame = frame.rename(columns={k: v for k, v in _OPENFACE_NAMES.items() if v not in frame.columns})
-    return _filled(_failed_as_nan(frame), path), meta
+    if suffix == ".parquet":
+        frame, meta = _read_parquet(path, meta_key)
+        dialect = dialect_of(frame.columns, str(path))
+        left_out = [] if meta else dialect.left_out(frame.columns)
+        frame = frame.drop(columns=left_out)
+    else:
+        meta = _read_meta(path)
+        frame, dialect, left_out = _read_one(path, foreign=not meta)
+    if meta:
+        return Read(_filled(frame, path), meta, [])
+    return _translated(_filled(frame, path), dialect, left_out, path)
 
 
-def read_csv(path: Path, *text_columns: str) -> pd.DataFrame:
+def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialect, list[str]]:
+    header = _header(path)
+    dialect = dialect_of(header, str(path))
+    left_out = dialect.left_out(header) if foreign else []
+    frame = read_csv(path, "input", skip=left_out)
+    if left_out:
+        with path.open(encoding="utf-8-sig") as lines:
+            next(lines)
+            _check_width(path, lines, len(header))
+    return frame, dialect, left_out
+
+
+def _read_folder(folder: Path) -> tuple[pd.DataFrame, Dialect, list[str]]:
+    """Read CSVs with the same columns in one go; one by one, 700 columns take long."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
+    if not files:
+        raise TableError(f"{folder}: no .csv in this folder; expected OpenFace's CSVs, one for each picture")
+    header, rows, counts = _header(files[0]), [], []
+    for path in files:
+        names, *lines = _lines(path)
+        if [name.strip() for name in next(csv.reader([names]))] != header:
+            raise TableError(
+                f"{path}: its columns are not those of {files[0].name} beside it; leave tables of one "
+                "kind in the folder, or read them one at a time"
+            )
+        _check_width(path, lines, len(header))
+        rows += lines
+        counts.append(len(lines))
+    dialect = dialect_of(header, str(folder))
+    left_out = dialect.left_out(header)
+    frame = _parse(io.StringIO("\n".join([names, *rows])), header, ("input",), left_out, str(folder))
+    if len(frame) != len(rows):
+        raise TableError(f"{folder}: some values hold line breaks; read its files one at a time")
+    if "input" not in frame.columns:
+        inputs = [name for path, n in zip(files, counts, strict=True) for name in [_measured_file(path)] * n]
+        frame["input"] = inputs
+        if "frame" not in frame.columns and "face" not in frame.columns:
+            frame["frame"] = np.concatenate([np.arange(n) for n in counts])
+    return _filled(frame, folder), dialect, left_out
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: not a CSV of UTF-8 text ({error})") from None
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not lines:
+        raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
+    return lines
+
+
+def _check_width(path: Path, rows: Iterable[str], width: int) -> None:
+    """Refuse rows with too many values, which pandas does not see where columns are skipped."""
+    for number, row in enumerate(rows, 1):
+        if row.rstrip(", \n").count(",") >= width and '"' not in row:
+            raise TableError(
+                f"{path}: row {number} has more values than the {width} column names; "
+                "numbers must have points, not commas"
+            )
+
+
+def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path: Path) -> Read:
+    found = dialect.translate(frame, str(path))
+    notes = [f"{path.name}: {note}" for note in found.notes]
+    named = [name for name in left_out if name and not name.startswith("Unnamed")]
+    if named:
+        some = ", ".join(named[:: max(1, len(named) // 4)][:5])
+        notes.append(f"{path.name}: left out {len(named)} columns that nothing here uses, such as {some}")
+    frame = found.frame if "face" in found.frame.columns else found.frame.assign(face=0)
+    if dialect is OWN:
+        return Read(frame, {}, notes)
+    meta = {"backend": found.backend, "backend_version": found.backend_version, "extra": found.extra}
+    return Read(frame, meta | ({"scale": found.scale} if found.scale else {}), notes)
+
+
+def read_csv(path: Path, *text_columns: str, skip: Collection[str] = ()) -> pd.DataFrame:
     """Read a CSV of any sane dialect.
 
     Parameters
@@ -57,6 +160,8 @@ def read_csv(path: Path, *text_columns: str) -> pd.DataFrame:
         UTF-8 text, separated by commas; blanks around column names are dropped.
     *text_columns : str
         Columns to take as they stand: a photo named 'NA' is no missing value, nor '007' a number.
+    skip : collection of str
+        Columns that need not be read.
 
     Returns
     -------
@@ -67,38 +172,60 @@ def read_csv(path: Path, *text_columns: str) -> pd.DataFrame:
     TableError
         Where the file is missing, empty or no such CSV.
     """
+    return _parse(path, _header(path), text_columns, skip, str(path))
+
+
+def _parse(
+    csv_file: Path | io.StringIO,
+    header: list[str],
+    text_columns: Collection[str],
+    skip: Collection[str],
+    source: str,
+) -> pd.DataFrame:
+    skipped = set(skip)
+    wanted = [name for name in header if name not in skipped]
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            header = [name.strip() for name in next(csv.reader(lines), [])]
-        if not header:
-            raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
-        separator = next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), None)
-        if separator:
-            raise TableError(f"{path}: values are separated by {separator!r}; save it as a CSV with commas")
-        repeated = sorted({name for name in header if header.count(name) > 1})
-        if repeated:
-            raise TableError(
-                f"{path}: columns stand twice: {', '.join(repeated)}; rename or remove one of each"
-            )
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                path,
+                csv_file,
                 header=0,
                 names=header,
+                usecols=wanted if skipped else None,
                 index_col=False,
                 encoding="utf-8-sig",
                 low_memory=False,
                 keep_default_na=False,
-                na_values={name: _MISSING for name in header if name not in text_columns},
+                na_values={name: _MISSING for name in wanted if name not in text_columns},
                 dtype={name: str for name in text_columns if name in header},
             ).copy()
     except pd.errors.ParserWarning:
-        raise TableError(f"{path}: some rows have more values than the {len(header)} column names") from None
-    except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise TableError(
+            f"{source}: some rows have more values than the {len(header)} column names"
+        ) from None
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise TableError(f"{source}: not a CSV of UTF-8 text ({str(error).splitlines()[0]})") from None
+    except OSError as error:
+        raise TableError(f"{source}: cannot be read ({error.strerror or error})") from None
+
+
+def _header(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            header = [name.strip() for name in next(csv.reader(lines), [])]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path}: not a CSV of UTF-8 text ({str(error).splitlines()[0]})") from None
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not header:
+        raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
+    separator = next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), None)
+    if separator:
+        raise TableError(f"{path}: values are separated by {separator!r}; save it as a CSV with commas")
+    repeated = sorted(name for name, count in Counter(header).items() if count > 1)
+    if repeated:
+        raise TableError(f"{path}: columns stand twice: {', '.join(repeated)}; rename or remove one of each")
+    return header
 
 
 def _read_meta(path: Path) -> dict[str, Any]:
@@ -127,22 +254,21 @@ def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, dict[str, 
     return frame.rename(columns={name: str(name).strip() for name in frame.columns}), meta
 
 
-def _failed_as_nan(frame: pd.DataFrame) -> pd.DataFrame:
-    if "success" not in frame.columns:
-        return frame
-    failed = pd.to_numeric(frame["success"], errors="coerce") == 0
-    aus = [name for name in frame.columns if parse_column(name)]
-    if failed.any() and aus:
-        frame[aus] = frame[aus].mask(failed, axis=0)
-    return frame
-
-
 def _filled(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     new: dict[str, Any] = {}
     if "input" not in frame.columns:
-        new["input"] = path.name
+        new["input"] = _measured_file(path)
     if "frame" not in frame.columns:
-        new["frame"] = 0 if "input" in frame.columns else range(len(frame))
-    if "face" not in frame.columns:
-        new["face"] = 0
+        one_picture = "input" in frame.columns or "face" in frame.columns
+        new["frame"] = 0 if one_picture else range(len(frame))
     return frame.assign(**new) if new else frame
+
+
+def _measured_file(path: Path) -> str:
+    """Name the photo or video that a CSV without `input` is about, by OpenFace's details where they are."""
+    details = path.with_name(f"{path.stem}_of_details.txt")
+    if details.is_file():
+        for line in details.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Input:") and (name := line.removeprefix("Input:").strip()):
+                return PurePosixPath(name.replace("\\", "/")).name
+    return path.name

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ _CATALOGUE = """
 17|Chin raiser|mentalis|mouth
 18|Lip pucker|incisivii labii|mouth
 20|Lip stretcher|risorius, platysma|mouth
+21|Neck tightener|platysma|jaw
 22|Lip funneler|orbicularis oris|mouth
 23|Lip tightener|orbicularis oris|mouth
 24|Lip pressor|orbicularis oris|mouth
@@ -109,12 +111,42 @@ def _catalogue() -> dict[int, AU]:
 
 
 AUS: dict[int, AU] = _catalogue()
-"""Every Action Unit that a backend here can measure, by number."""
+"""Every Action Unit that a backend here can measure or a table of human codes holds, by number."""
+
+
+class Proxy(NamedTuple):
+    """How one AU is read off MediaPipe's blendshapes.
+
+    `blendshapes` are averaged, or the largest counts where `one_of` is true. `auc` is the area under
+    the ROC curve against the human FACS codes of CK+'s 327 peak frames (MediaPipe's face landmarker
+    on 48-pixel crops); None where it was not measured. Below .75 the AU's validity is low.
+    """
+
+    blendshapes: tuple[str, ...]
+    one_of: bool
+    auc: float | None
+
+
+def _proxies() -> dict[int, Proxy]:
+    with Path(__file__).with_name("blendshapes.csv").open(encoding="utf-8", newline="") as lines:
+        return {
+            int(row["au"]): Proxy(
+                tuple(re.split(r"[+/]", row["blendshapes"])),
+                "/" in row["blendshapes"],
+                float(row["auc"]) if row["auc"] else None,
+            )
+            for row in csv.DictReader(lines)
+        }
+
+
+BLENDSHAPE_PROXIES: dict[int, Proxy] = _proxies()
+"""The AUs that MediaPipe's 52 blendshapes stand for. AU 23, 25, 27 and 45 have no blendshape of their
+own: they would repeat 24, 26, 26 and 43."""
 
 BACKEND_AUS: dict[str, tuple[int, ...]] = {
     "openface": (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 28, 45),
     "pyfeat": (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43),
-    "mediapipe": (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 18, 20, 22, 24, 26, 28, 29, 30, 34, 43),
+    "mediapipe": tuple(BLENDSHAPE_PROXIES),
 }
 """AUs that the backends made elsewhere measure; the embedded network's own list stands in its card.
 
@@ -124,6 +156,7 @@ OpenFace measures AU28 as presence only.
 _COLUMN = re.compile(r"^AU(\d\d)_([rcp])$")
 
 
+@lru_cache(maxsize=4096)
 def parse_column(column: str) -> tuple[int, str] | None:
     """Read the AU number and the scale off a column name.
 

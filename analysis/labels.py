@@ -1,7 +1,8 @@
-"""Which emotion each row of an AU table was labelled with."""
+"""Which emotion each row of an AU table was labelled with, and whose face it is."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +12,7 @@ import pandas as pd
 from analysis.autable import AUTable
 from analysis.autable_read import read_csv
 from analysis.errors import FitError, TableError
-from analysis.facs import canonical_emotion
+from analysis.facs import canonical_emotion, parse_column
 
 _INPUT_NAMES = ("input", "image", "file", "path", "filename")
 _LABEL_NAMES = ("label", "emotion")
@@ -147,8 +148,73 @@ def column_labels(table: AUTable, name: str) -> tuple[AUTable, np.ndarray, list[
         raise FitError(f"label column {name!r}: no row has a label")
     gone = len(present) - int(present.sum())
     notes = [f"{gone} of {len(present)} rows have no label and are left out"] if gone else []
-    y = np.array([canonical_emotion(label) for label in column[present]], dtype=str)
+    y = np.array([canonical_emotion(_label_text(label)) for label in column[present]], dtype=str)
     return table.with_rows(present), y, notes
+
+
+def group_column(table: AUTable | pd.DataFrame, spec: str) -> np.ndarray:
+    r"""Take the persons, or other groups, of rows from a column.
+
+    Parameters
+    ----------
+    table : AUTable or DataFrame
+        The rows.
+    spec : str
+        A column, such as 'subject'; or a column, a colon and a regular expression whose first
+        group (or whole match) is the person: 'input:(S\d+)_' for CK+'s 'S005_001_00000011.png',
+        'input:([^/]+)_\d+' for 'faces/First_Last_0001.jpg', 'input:([A-Z]{2})\.' for JAFFE's
+        'KA.AN1.39.tiff'.
+
+    Returns
+    -------
+    (n,) ndarray of str
+
+    Raises
+    ------
+    FitError
+        Where there is no such column, the expression is none, or some rows have no person.
+    """
+    frame: pd.DataFrame = getattr(table, "frame", table)
+    name, colon, pattern = (spec, "", "") if spec in frame.columns else spec.partition(":")
+    if name not in frame.columns:
+        known = [str(column) for column in frame.columns if not parse_column(str(column))]
+        raise FitError(
+            f"groups: no column {name!r}; name one that says who each face is: {', '.join(known[:15])}"
+        )
+    column = frame[name]
+    present = column.notna() & (column.astype("str").str.strip() != "")
+    people = column.map(_label_text).str.strip()
+    if colon:
+        people = people.map(_first_group(pattern))
+        present &= people.notna()
+    if not present.all():
+        bad = column[~present]
+        shown = ", ".join(f"row {row + 1}: {column.iloc[row]!r}" for row in np.flatnonzero(~present)[:3])
+        what = f"does not match {pattern!r}" if colon else "is empty"
+        raise FitError(
+            f"groups: column {name!r} {what} in {len(bad)} of {len(frame)} rows ({shown}); "
+            "every row needs its person"
+        )
+    return people.to_numpy().astype(str)
+
+
+def _first_group(pattern: str) -> Callable[[str], str | None]:
+    try:
+        search = re.compile(pattern).search
+    except re.error as error:
+        raise FitError(f"groups: {pattern!r} is no regular expression ({error})") from None
+
+    def first(text: str) -> str | None:
+        found = search(text)
+        return (found[1] if found.re.groups else found[0]) if found else None
+
+    return first
+
+
+def _label_text(value: object) -> str:
+    """Write 3.0 as 3: an empty cell elsewhere makes a column of whole numbers one of floats."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
 
 
 def _spellings(names: tuple[str, ...]) -> list[str]:

@@ -192,5 +192,5 @@ def test_openface_tables_in_the_wild_are_read(shared):
     stills = AUTable.read(shared / "data/au_tables/openface_stills_6emotions.csv")
     assert (len(stills), len(stills.au_columns)) == (4473, 17)
     video = AUTable.read(shared / "data/openface/subj01_timepoint01.csv")
-    assert (len(video), len(video.au_columns), len(video.notes)) == (158, 17, 1)
+    assert (len(video), len(video.au_columns), len(video.notes)) == (158, 17, 2)
     assert {"x_0", "y_67", "pose_Rx", "time_s"} <= set(video.frame.columns)
