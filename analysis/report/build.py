@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 from analysis.display import RESIDUAL_SHOWN
 from analysis.errors import AnalysisError
 from analysis.files import atomic_path
-from analysis.report.cards import NO_ANSWER, au_groups, card_view
+from analysis.report.cards import au_groups, card_view
 from analysis.report.collect import Face, Results, collect, counted
+from analysis.report.comparison import comparison_view
+from analysis.report.inference import inference_view
 from analysis.report.models import find_models, low_validity, model_view
-from analysis.report.pictures import face_uris, photo_uris
+from analysis.report.overview import au_means, call_counts, kind_of, summary_of, tiles_of, title_of
+from analysis.report.pictures import face_uris, inside, photo_uris
+from analysis.report.run import run_groups, started
+from analysis.report.surrogate import surrogate_view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,29 +100,55 @@ def _page(results: Results, title: str | None, max_faces: int) -> dict[str, Any]
     shown = results.faces[:max_faces]
     low = low_validity(results.models)
     cards = _cards(results, shown, low)
-    kind = "predict" if any(f.answers for f in results.faces) else "extract" if results.faces else "fit"
+    kind = kind_of(results)
     model_views = [model_view(name, model, low) for name, model in results.models.items()]
     photos = _gallery(results)
+    sections = _sections(results)
     _say_what_is_left_out(results, shown)
     return {
-        "title": title or _title(kind, results.directory),
-        "summary": _summary(kind, results, model_views),
+        "title": title or title_of(kind, results.directory),
+        "summary": summary_of(kind, results, model_views),
         "kind": kind,
-        "tiles": _tiles(results),
+        "tiles": tiles_of(results),
         "cards": cards,
         "answering": list(dict.fromkeys(name for card in cards for name in card["models"])),
-        "calls": _call_counts(results.faces),
-        "means": [] if kind != "extract" else au_groups(_means(results.faces), {}, low),
+        "calls": call_counts(results.faces),
+        "means": [] if kind != "extract" else au_groups(au_means(results.faces), {}, low),
         "photos": photos,
+        **sections,
         "models": model_views,
         "skipped": results.skipped[:_SKIPPED],
         "reasons": Counter(row["reason"] for row in results.skipped).most_common(),
-        "run": _run_groups(results.run),
+        "run": run_groups(results.run),
         "warnings": list(dict.fromkeys(results.warnings)),
         "any_low": bool(low) or any(row["low"] for c in cards for g in c["aus"] for row in g["rows"]),
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "ran": _ran(results.run),
+        "ran": started(results.run),
     }
+
+
+_VIEWS: dict[str, Callable[..., dict[str, Any]]] = {
+    "inference": inference_view,
+    "comparison": comparison_view,
+    "surrogate": surrogate_view,
+}
+
+
+def _sections(results: Results) -> dict[str, dict[str, Any] | None]:
+    """Lay out each result that the directory holds; a damaged one becomes a warning."""
+    sections: dict[str, dict[str, Any] | None] = dict.fromkeys(_VIEWS)
+    for kind, view in _VIEWS.items():
+        result = getattr(results, kind)
+        if result is None:
+            continue
+        try:
+            sections[kind] = view(result, results.directory)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            results.warnings.append(
+                f"{kind}.json was left out, since it is damaged or of another version: "
+                f"{type(error).__name__} {error}"
+            )
+    return sections
 
 
 def _cards(results: Results, shown: list[Face], low: set[str]) -> list[dict[str, Any]]:
@@ -128,7 +159,7 @@ def _cards(results: Results, shown: list[Face], low: set[str]) -> list[dict[str,
         seen[face.input, face.frame] += 1
         place = (seen[face.input, face.frame], in_photo[face.input, face.frame])
         cards.append(card_view(face, number, place, low))
-    uris = face_uris([_inside(results, face.picture) for face in shown])
+    uris = face_uris([inside(results.directory, face.picture) for face in shown])
     for card, uri in zip(cards, uris, strict=True):
         card["picture"] = uri
     lost = sum(uri is None and face.picture is not None for uri, face in zip(uris, shown, strict=True))
@@ -137,18 +168,6 @@ def _cards(results: Results, shown: list[Face], low: set[str]) -> list[dict[str,
             f"{counted(lost, 'face')} without a picture: the file is missing or unreadable."
         )
     return cards
-
-
-def _inside(results: Results, picture: str | None) -> Path | None:
-    """Return the picture's path, unless it is missing or lies outside the directory."""
-    if not picture:
-        return None
-    base = results.directory.resolve()
-    try:
-        path = (base / str(picture)).resolve()
-        return path if path.is_relative_to(base) and path.is_file() else None
-    except (OSError, ValueError):
-        return None
 
 
 def _gallery(results: Results) -> list[dict[str, str]]:
@@ -187,114 +206,3 @@ def _say_what_is_left_out(results: Results, shown: list[Face]) -> None:
     blank = sum(bool(f.aus) and all(math.isnan(v) for v in f.aus.values()) for f in results.faces)
     if blank:
         results.warnings.append(f"{counted(blank, 'face')} found whose Action Units could not be measured.")
-
-
-def _title(kind: str, directory: Path) -> str:
-    words = {
-        "predict": "Emotions and their reasons",
-        "extract": "Facial Action Units",
-        "fit": "Emotion model",
-    }
-    return f"{words[kind]}: {directory.resolve().name}"
-
-
-def _summary(kind: str, results: Results, models: list[dict[str, Any]]) -> str:
-    if kind == "fit" and models:
-        emotions, rows = len(models[0]["emotions"]), counted(len(models[0]["rows"]), "Action Unit")
-        rows_used = getattr(next(iter(results.models.values())), "n_", None)
-        fitted = f", fitted on {counted(rows_used, 'face')}" if rows_used else ""
-        return f"A regression that tells {emotions} emotions apart by {rows}{fitted}."
-    files = len({face.input for face in results.faces})
-    skipped = len({row["input"] for row in results.skipped})
-    text = f"{counted(len(results.faces), 'face')} in {counted(files, 'file')}"
-    calls = _call_counts(results.faces)
-    if calls:
-        first = calls[0]
-        named = ", ".join(f"{count} {label}" for label, count, _ in first["rows"])
-        text += f", called by {first['model']}: {named}"
-    elif results.faces:
-        text += f", measured on {len(results.faces[0].aus)} Action Units"
-    return f"{text}; {counted(skipped, 'input')} without a result." if skipped else f"{text}."
-
-
-def _tiles(results: Results) -> list[tuple[str, str]]:
-    inputs = {face.input for face in results.faces} | {row["input"] for row in results.skipped}
-    models = list(dict.fromkeys(name for face in results.faces for name in face.answers)) or list(
-        results.models
-    )
-    tiles = [("inputs", f"{len(inputs):,}"), ("faces", f"{len(results.faces):,}")] if inputs else []
-    if inputs:
-        tiles.append(("skipped", f"{len(results.skipped):,}"))
-    if models:
-        tiles.append(("model" if len(models) == 1 else "models", ", ".join(models)))
-    backend = results.run.get("backend")
-    if backend:
-        name = backend.get("name") if isinstance(backend, Mapping) else backend
-        tiles.append(("AU backend", str(name)))
-    return tiles
-
-
-def _call_counts(faces: list[Face]) -> list[dict[str, Any]]:
-    counts: dict[str, Counter[str]] = {}
-    for face in faces:
-        for model, answer in face.answers.items():
-            counts.setdefault(model, Counter())[answer["label"] or NO_ANSWER] += 1
-    return [
-        {
-            "model": model,
-            "rows": [(label, n, 100 * n / counter.total()) for label, n in counter.most_common()],
-        }
-        for model, counter in counts.items()
-    ]
-
-
-def _means(faces: list[Face]) -> dict[str, float]:
-    columns = dict.fromkeys(column for face in faces for column in face.aus)
-    means = {}
-    for column in columns:
-        values = [face.aus[column] for face in faces if not math.isnan(face.aus.get(column, math.nan))]
-        means[column] = sum(values) / len(values) if values else math.nan
-    return means
-
-
-def _ran(run: Mapping[str, Any]) -> str:
-    keys = ("date", "finished", "started", "time", "created")
-    text = next((run[key] for key in keys if isinstance(run.get(key), str)), "")
-    try:
-        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z").strip()
-    except ValueError:
-        return text
-
-
-def _run_groups(run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Lay run.json out as groups of name and value; plain entries come first."""
-    plain = {k: v for k, v in run.items() if k != "warnings" and not isinstance(v, Mapping)}
-    groups = [("run", plain), *((k, v) for k, v in run.items() if isinstance(v, Mapping))]
-    return [{"name": _words(name), "rows": _flat(group)} for name, group in groups if group]
-
-
-def _flat(group: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in group.items():
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{before}{_words(key)} / ")
-        else:
-            rows.append((before + _words(key), _value(value)))
-    return rows
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        more = f" … and {len(value) - 8} more" if len(value) > 8 else ""
-        return ", ".join(_value(part) for part in value[:8]) + more
-    if isinstance(value, Mapping):
-        return " · ".join(f"{_words(key)} {_value(part)}" for key, part in value.items())
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "none" if value is None else str(value)
-
-
-def _words(key: Any) -> str:
-    return str(key).replace("_", " ")

@@ -8,12 +8,21 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.errors import AnalysisError
 from analysis.facs import parse_column
+from analysis.results import load_result
 
-FILES = ("explanations.jsonl", "predictions.csv", "aus.csv", "aus.parquet", "model.json", "coefficients.csv")
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULTS = ("inference", "comparison", "surrogate")
+FILES = (
+    *("explanations.jsonl", "predictions.csv", "aus.csv", "aus.parquet", "model.json", "coefficients.csv"),
+    *(f"{kind}.json" for kind in RESULTS),
+)
+_NUMBERS = ("value", "baseline", "contribution", "se", "low", "high", "contrast")
 _REQUIRED = ("input", "model", "target", "probabilities", "logit", "baseline_logit", "rationale", "aus")
 
 FaceKey = tuple[str, int, int]
@@ -55,6 +64,14 @@ class Face:
     time_s: float = 0.0
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A result of an analysis as it was saved: `facts`, and `tables` by name."""
+
+    facts: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+
 @dataclass
 class Results:
     """Everything that a directory of results holds.
@@ -73,6 +90,8 @@ class Results:
         Annotated pictures.
     models : dict of str to Any
         Name to a fitted model or its coefficient table.
+    inference, comparison, surrogate : Saved or None
+        Results of that kind.
     warnings : list of str
         What a reader has to know, one sentence each.
     """
@@ -83,11 +102,14 @@ class Results:
     skipped: list[dict[str, str]] = field(default_factory=list)
     annotated: list[Path] = field(default_factory=list)
     models: dict[str, Any] = field(default_factory=dict)
+    inference: Saved | None = None
+    comparison: Saved | None = None
+    surrogate: Saved | None = None
     warnings: list[str] = field(default_factory=list)
 
 
 def collect(directory: str | Path) -> Results:
-    """Read a directory that `extract`, `fit` or `predict` wrote, except for its models.
+    """Read a directory that one of the commands wrote, except for its models.
 
     Parameters
     ----------
@@ -125,9 +147,20 @@ def collect(directory: str | Path) -> Results:
     _read_predictions(results, faces)
     _read_aus(results, faces)
     results.faces = list(faces.values())
+    _read_saved(results)
     results.skipped = [dict(row) for row in _rows(results, "skipped.csv", ("input", "reason"))]
     results.annotated = sorted(p for p in (directory / "annotated").rglob("*") if p.is_file())
     return results
+
+
+def _read_saved(results: Results) -> None:
+    for kind in RESULTS:
+        if not (results.directory / f"{kind}.json").is_file():
+            continue
+        try:
+            setattr(results, kind, Saved(*load_result(results.directory, kind)))
+        except (AnalysisError, AttributeError, RecursionError) as error:
+            results.warnings.append(f"A result was left out: {error}")
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -198,7 +231,7 @@ def _checked(record: Any) -> dict[str, Any]:
     for item in record["aus"]:
         if parse_column(item["au"]) is None:
             raise ValueError(f"{item['au']!r} is no AU column")
-        for key in ("value", "baseline", "contribution", "se", "contrast"):
+        for key in _NUMBERS:
             item[key] = _float(item.get(key))
     return record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,18 +36,17 @@ def find_models(results: Results, given: Mapping[str, Any] | None) -> dict[str, 
     Returns
     -------
     dict of str to MultinomialLogit or pandas.DataFrame
-        Looked for in `given`, in the paths that ``run.json`` names, in ``models/NAME`` and in the directory
-        itself (``model.json``, else ``coefficients.csv``).
+        Looked for in `given`, in ``models/NAME`` and in the directory itself (``model.json``,
+        else ``coefficients.csv``).
     """
     found = dict(given or {})
     wanted = list(dict.fromkeys(str(r["model"]) for face in results.faces for r in face.explanations))
-    named = dict(_named_paths(results.run))
     for name in wanted:
-        places = [results.directory / "models" / name, named.get(name)]
+        places = [results.directory / "models" / name]
         if len(wanted) == 1:
             places.append(results.directory)
         if name not in found:
-            _load_first(results, name, [place for place in places if place], found)
+            _load_first(results, name, places, found)
     if not wanted and not found:
         _load_first(results, results.directory.resolve().name, [results.directory], found)
     for name in wanted:
@@ -58,32 +57,16 @@ def find_models(results: Results, given: Mapping[str, Any] | None) -> dict[str, 
     return found
 
 
-def _named_paths(run: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of every model entry of run.json, whichever way it is written."""
-    for holder in (run, run.get("parameters")):
-        models = holder.get("models", holder.get("model")) if isinstance(holder, Mapping) else None
-        if isinstance(models, Mapping):
-            models = [
-                {"name": k, **(v if isinstance(v, Mapping) else {"path": v})} for k, v in models.items()
-            ]
-        for entry in models if isinstance(models, list) else [models]:
-            if isinstance(entry, Mapping) and entry.get("name") and entry.get("path"):
-                yield str(entry["name"]), Path(str(entry["path"]))
-            elif isinstance(entry, str):
-                yield entry, Path(entry)
-
-
 def _load_first(results: Results, name: str, places: list[Path], found: dict[str, Any]) -> None:
     for place in places:
-        for path in (place, results.directory / place):
-            try:
-                model = _load(path)
-            except (AnalysisError, OSError, ValueError) as error:
-                results.warnings.append(f"Model {name} could not be read: {error}")
-                continue
-            if model is not None:
-                found[name] = model
-                return
+        try:
+            model = _load(place)
+        except (AnalysisError, OSError, ValueError) as error:
+            results.warnings.append(f"Model {name} could not be read: {error}")
+            continue
+        if model is not None:
+            found[name] = model
+            return
 
 
 def _load(path: Path) -> Any:
@@ -132,23 +115,25 @@ def effect_grid(model: MultinomialLogit) -> tuple[pd.DataFrame, pd.DataFrame, fl
     Returns
     -------
     effect, se : pandas.DataFrame
-        AU column x emotion: the change of the centred logit when the AU alone rises from 0 to `rise`, and its
-        standard error by the delta method.
+        AU column x emotion: the change of the centred logit when the AU alone rises from 0 to
+        `rise`, all others at their average, and its standard error by the delta method.
     rise : float
         Three fifths of the scale: 3 of 5 for intensities.
     """
     import pandas as pd
 
     rise = 0.6 * SCALE_RANGES[model.scale_][1]
-    knots = model.term_knot_
-    step = np.where(np.isnan(knots), rise, np.maximum(0, rise - knots) - np.maximum(0, -knots))
     columns, classes = list(model.feature_names_in_), [str(name) for name in model.classes_]
-    owner = np.eye(len(columns))[model.term_feature_] * step[:, None]
-    spread = np.empty((len(columns), len(classes)))
-    for k in range(len(classes)):
-        block = terms_block(model.covariance_, k, len(step))
-        spread[:, k] = np.sqrt(np.maximum(np.einsum("tj,ts,sj->j", owner, block, owner), 0))
-    effect = pd.DataFrame((model.coef_ @ owner).T, index=columns, columns=classes)
+    low, high = np.tile(model.feature_mean_, (2, len(columns), 1))
+    np.fill_diagonal(low, 0.0)
+    np.fill_diagonal(high, rise)
+    step = model.terms_of(high) - model.terms_of(low)
+    spread = np.full((len(columns), len(classes)), np.nan)
+    if model.covariance_ is not None:
+        for k in range(len(classes)):
+            block = terms_block(model.covariance_, k, step.shape[1])
+            spread[:, k] = np.sqrt(np.maximum(np.einsum("jt,ts,js->j", step, block, step), 0))
+    effect = pd.DataFrame(step @ model.coef_.T, index=columns, columns=classes)
     se = pd.DataFrame(spread, index=columns, columns=classes)
     rows = sorted(columns, key=au_number)
     return effect.loc[rows, in_order(classes)], se.loc[rows, in_order(classes)], rise
@@ -172,7 +157,7 @@ def model_view(name: str, model: Any, low: set[str]) -> dict[str, Any]:
         ``name, caption, facts, emotions, rows``; each row has ``title, low, cells``, each cell
         ``text, se, tint, strong, clear``.
     """
-    if getattr(model, "terms", "linear") == "hinges" and model.scale_ in SCALE_RANGES:
+    if getattr(model, "terms", "linear") != "linear" and model.scale_ in SCALE_RANGES:
         coef, se, rise = effect_grid(model)
         what = f"change of the centred logit when the Action Unit alone rises from 0 to {rise:g}"
         titles, columns = [au_title(column) for column in coef.index], list(coef.index)

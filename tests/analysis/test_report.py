@@ -180,7 +180,10 @@ def test_the_bars_of_the_waterfall_stand_where_the_numbers_say(built):
     ]
     line = lines[0]
     ends = line["baseline_logit"] + np.cumsum([0.0, *(item["contribution"] for item in line["aus"])])
-    low, high = min(0.0, *ends), max(0.0, *ends)
+    reaches = [
+        start + item[end] for start, item in zip(ends, line["aus"], strict=False) for end in ("low", "high")
+    ]
+    low, high = min(0.0, *ends, *reaches), max(0.0, *ends, *reaches)
     edges = [(0.0, ends[0]), *pairwise(ends), (0.0, line["logit"])]
     for (left, width), (a, b) in zip(bars, edges, strict=True):
         assert left == pytest.approx(100 * (min(a, b) - low) / (high - low), abs=0.06)
