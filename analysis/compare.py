@@ -12,9 +12,9 @@ import numpy as np
 from analysis.aumatrix import checked_labels
 from analysis.errors import FitError
 from analysis.facs import canonical_emotion
-from analysis.metrics import BINS, METRICS, Totals, observed, recall, scores, totals
+from analysis.metrics import BINS, METRICS, Totals, interval, observed, recall, scores, totals
 from analysis.paired import paired_tests
-from analysis.people import percentile_interval, person_codes, person_draws
+from analysis.people import person_codes, person_draws
 from analysis.probabilities import Predictions, read_predictions
 from analysis.results import load_result, save_result
 
@@ -214,13 +214,6 @@ def _common(given: Mapping[str, Predictions], labels: np.ndarray) -> tuple[np.nd
     return common, kept, notes
 
 
-def _interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Take percentiles along the first axis, NaN where the draws do not vary."""
-    low, high = percentile_interval(draws, level)
-    still = ~(np.fmax.reduce(draws) - np.fmin.reduce(draws) > 1e-12)  # these two pass over NaN
-    return np.where(still, np.nan, low), np.where(still, np.nan, high)
-
-
 def _scores(once: Mapping[str, Totals], drawn: Mapping[str, Totals], level: float) -> pd.DataFrame:
     import pandas as pd
 
@@ -229,7 +222,7 @@ def _scores(once: Mapping[str, Totals], drawn: Mapping[str, Totals], level: floa
         values, spread = scores(once[name]), scores(drawn[name])
         for metric in METRICS:
             value = float(values[metric][0])
-            low, high = (float(side) for side in _interval(spread[metric], level))
+            low, high = (float(side) for side in interval(spread[metric], level))
             if metric == "ece":
                 low, high = max(2 * value - high, 0.0), 2 * value - low
             rows.append((name, metric, value, low, high))
@@ -247,7 +240,7 @@ def _per_class(
         precision, recalled, f1, n = precision_recall_fscore_support(
             labels, one.answers, labels=one.classes, zero_division=np.nan
         )
-        low, high = _interval(recall(drawn[name].confusion), level)
+        low, high = interval(recall(drawn[name].confusion), level)
         auc = [
             roc_auc_score(labels == c, p) if 0 < (labels == c).sum() < len(labels) else np.nan
             for c, p in zip(one.classes, one.probabilities.T, strict=True)
@@ -279,7 +272,7 @@ def _calibration(once: Mapping[str, Totals], drawn: Mapping[str, Totals], level:
     for name, sums in once.items():
         n = sums.bin_weight[0]
         full = n > 0
-        low, high = _interval(observed(drawn[name]), level)
+        low, high = interval(observed(drawn[name]), level)
         columns = {"model": name, "bin": np.arange(1, BINS + 1)[full]}
         columns |= {"predicted": sums.bin_confidence[0, full] / n[full], "observed": observed(sums)[0, full]}
         columns |= {"low": low[full], "high": high[full], "n": n[full].astype(int)}
@@ -315,7 +308,7 @@ def _pairs(
     table = paired_tests(right, persons)
     accuracy = {name: scores(sums)["accuracy"] for name, sums in drawn.items()}
     both = zip(table["model_a"], table["model_b"], strict=True)
-    sides = [_interval(accuracy[a] - accuracy[b], level) for a, b in both]
+    sides = [interval(accuracy[a] - accuracy[b], level) for a, b in both]
     table.insert(3, "low", [float(low) for low, _ in sides])
     table.insert(4, "high", [float(high) for _, high in sides])
     return table

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from analysis.people import percentile_interval
+
 BINS = 15
 """Of the calibration: equally wide, of the most probable class's probability."""
 
@@ -65,9 +67,7 @@ def totals(probabilities: np.ndarray, codes: np.ndarray, weights: Iterable[np.nd
     parts[:, K * K + 1] = np.square(probabilities - np.eye(K)[codes]).sum(axis=1)
     for part, values in enumerate((1.0, confidence, answers == codes)):
         parts[rows, K * K + 2 + part * BINS + bins] = values
-    left = iter(weights)
-    chunks = iter(lambda: list(islice(left, _ROWS_OF_WEIGHTS)), [])
-    sums = np.vstack([np.stack(chunk) @ parts for chunk in chunks])
+    sums = summed(parts, weights)
     by_bin = sums[:, K * K + 2 :].reshape(len(sums), 3, BINS)
     return Totals(
         sums[:, : K * K].reshape(-1, K, K),
@@ -75,6 +75,13 @@ def totals(probabilities: np.ndarray, codes: np.ndarray, weights: Iterable[np.nd
         sums[:, K * K + 1],
         *(by_bin[:, part] for part in range(3)),
     )
+
+
+def summed(parts: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Sum (n, m) parts over rows under each of D weightings (n,): (D, m), some weightings at a time."""
+    left = iter(weights)
+    chunks = iter(lambda: list(islice(left, _ROWS_OF_WEIGHTS)), [])
+    return np.vstack([np.stack(chunk) @ parts for chunk in chunks])
 
 
 def scores(sums: Totals) -> dict[str, np.ndarray]:
@@ -109,6 +116,13 @@ def scores(sums: Totals) -> dict[str, np.ndarray]:
         "brier": sums.brier / weight,
         "ece": gap / weight,
     }
+
+
+def interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Take percentiles along the first axis, NaN where the draws do not vary."""
+    low, high = percentile_interval(draws, level)
+    still = ~(np.fmax.reduce(draws) - np.fmin.reduce(draws) > 1e-12)  # these two pass over NaN
+    return np.where(still, np.nan, low), np.where(still, np.nan, high)
 
 
 def recall(confusion: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def read_predictions(answers: Predictions | pd.DataFrame, name: str = "predictio
 
 
 def _checked(values: np.ndarray, name: str) -> np.ndarray:
-    def refuse(bad: np.ndarray, what: str) -> None:
+    def refuse(bad: Any, what: str) -> None:
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
             raise FitError(f"{name}: {bad.sum()} of {len(bad)} rows {what} (first: row {first})")
