@@ -37,7 +37,7 @@ def named_matrix(X: Any) -> NamedMatrix:
     FitError
         For text or infinite values, AUs on two scales, or no column at all.
     """
-    backend, frame = getattr(X, "backend", "unknown"), getattr(X, "frame", X)
+    backend, frame = _backend_and_rows(X)
     if hasattr(X, "au_columns"):
         names = list(X.au_columns)
     elif hasattr(frame, "columns"):
@@ -78,7 +78,7 @@ def aligned(X: Any, model: Any) -> np.ndarray:
     if not hasattr(model, "coef_"):
         raise ModelError("the model is not fitted: call fit first")
     names = model.feature_names_in_.tolist()
-    backend, frame = getattr(X, "backend", "unknown"), getattr(X, "frame", X)
+    backend, frame = _backend_and_rows(X)
     if "unknown" not in (backend, model.backend_) and backend != model.backend_:
         raise ModelError(
             f"the model was fitted on AUs of backend {model.backend_!r}, the table is of {backend!r}: "
@@ -131,6 +131,11 @@ def checked_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
     if weights.shape != (rows,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise FitError(f"sample_weight: expected {rows} numbers >= 0, got an array of shape {weights.shape}")
     return weights
+
+
+def _backend_and_rows(X: Any) -> tuple[str, Any]:
+    """Take an AUTable apart; a DataFrame may well have a column that is called 'frame'."""
+    return (X.backend, X.frame) if hasattr(X, "au_columns") else ("unknown", X)
 
 
 def _check_names(wanted: list[str], present: list[str]) -> None:

@@ -174,7 +174,7 @@ def group_column(table: AUTable | pd.DataFrame, spec: str) -> np.ndarray:
     FitError
         Where there is no such column, the expression is none, or some rows have no person.
     """
-    frame: pd.DataFrame = getattr(table, "frame", table)
+    frame = table.frame if isinstance(table, AUTable) else table
     name, colon, pattern = (spec, "", "") if spec in frame.columns else spec.partition(":")
     if name not in frame.columns:
         known = [str(column) for column in frame.columns if not parse_column(str(column))]
