@@ -12,7 +12,7 @@ from feat_pipeline import __version__, results
 from feat_pipeline.extract.measure import measure
 from tests.feat_pipeline.conftest import au_rows
 
-COMMANDS = ("extract", "fit", "predict", "report", "backends", "models")
+COMMANDS = ("extract", "predict", "fit", "explain", "compare", "surrogate", "report", "backends", "models")
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, None])
@@ -95,7 +95,7 @@ def test_fit_from_labels_prints_scores_and_the_model_predicts(fakes, run, photos
     assert code == 0
     scores = dict(line.split("\t") for line in stdout.splitlines())
     assert float(scores["accuracy"]) > 0.9 and scores["folds"] == "5"
-    assert f"wrote {model / 'model.json'}" in stderr
+    assert f"wrote {model}" in stderr
     assert set(pd.read_csv(model / "coefficients.csv")["emotion"]) == {"happy", "angry", "neutral"}
     assert json.loads((model / "run.json").read_text())["parameters"]["alpha"] == 1.0
     code, _, _ = run("predict", photos, "--model", model, "--out", tmp_path / "out")

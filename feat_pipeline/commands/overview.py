@@ -1,0 +1,69 @@
+"""Commands that show what is there: report, backends and models."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from feat_pipeline import __version__
+from feat_pipeline.commands import add_command, print_table
+from feat_pipeline.errors import EXIT_DONE, UsageError
+from feat_pipeline.sources import input_name
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the parser's subcommands."""
+    _add_report(commands)
+    text = "list AU backends and face detectors, and what mends those that cannot run here"
+    add_command(commands, "backends", _backends, text, "feat-pipeline backends")
+    add_command(commands, "models", _models, "list the emotion models that ship", "feat-pipeline models")
+
+
+def _add_report(commands: Any) -> None:
+    text = "turn a folder of results into one HTML file that opens without a network"
+    parser = add_command(commands, "report", _report, text, "feat-pipeline report result")
+    parser.add_argument("directory", metavar="DIR", help="what extract, fit or predict wrote")
+    parser.add_argument("--out", metavar="FILE", help="the file to write (default: DIR/report.html)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a report that is there")
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from analysis.report import build_report
+
+    target = Path(arguments.out or Path(arguments.directory, "report.html"))
+    if target.exists() and not arguments.overwrite:
+        raise UsageError(
+            f"{target}: exists already; add --overwrite to replace it, or name another file with --out"
+        )
+    print(build_report(arguments.directory, target))
+    return EXIT_DONE
+
+
+def _backends(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.detect import available_detectors
+    from feat_pipeline.extract import available_backends
+
+    rows = [("AU backend", s.name, s.version, s.available, s.mend) for s in available_backends()]
+    rows += [("face detector", s.name, __version__, s.available, s.mend) for s in available_detectors()]
+    print_table(
+        ("kind", "name", "version", "status", "what mends it"),
+        [
+            (kind, name, version, "ready" if ready else "missing", mend)
+            for kind, name, version, ready, mend in rows
+        ],
+    )
+    return EXIT_DONE
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.models import list_models
+
+    print_table(
+        ("name", "kind", "needs", "classes", "licence", "path"),
+        [
+            (m.name, m.kind, m.needs, " ".join(m.classes), m.licence, input_name(m.path))
+            for m in list_models()
+        ],
+    )
+    return EXIT_DONE
