@@ -1,4 +1,4 @@
-"""From AU values to the standardised columns that a regression is fitted to."""
+"""From AU values to the standardised columns whose coefficients a regression penalises."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis.errors import FitError
+from analysis.ridge import maximise, softmax
 from analysis.terms import Functions, Terms, make_terms, single_functions
 
-PAIR_QUANTILES = (0.6,)
-"""Where the hinges of pairs begin."""
-
-PAIR_PENALTY = 10.0
+PAIR_PENALTY = 30.0
 """How much more strongly the coefficients of pairs are drawn to zero than those of single AUs."""
+
+MOST_PAIRS = 150
+"""How many pairs `pairs='auto'` keeps: all of 17 AUs' 136."""
+
+_SCREENING_ALPHA = 10.0
 
 
 class Problem(NamedTuple):
@@ -32,35 +35,38 @@ class Problem(NamedTuple):
 
 
 class Design(NamedTuple):
-    """Terms with the means and scales (T,) that standardise them on training rows."""
+    """C standardised columns, each a mixture of T terms.
+
+    Attributes
+    ----------
+    terms : Terms
+    mixture : (T, C) scipy.sparse array
+        What each column is made of.
+    mean, scale : (C,) float64 ndarray
+        What standardises the columns on training rows.
+    """
 
     terms: Terms
+    mixture: Any
     mean: np.ndarray
     scale: np.ndarray
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Standardise the terms of (n, p) AU values: (n, T)."""
-        columns = self.terms(X)
+        """Compute the standardised columns (n, C) of (n, p) AU values."""
+        columns = (self.mixture.T @ self.terms(X).T).T
         columns -= self.mean
         columns /= self.scale
         return columns
 
-
-def standardised(terms: Terms, X: np.ndarray) -> Design:
-    """Find means and scales on the training rows (n, p); terms that do not vary are left out.
-
-    The scale of a pair's term is its standard deviation times the root of `PAIR_PENALTY`, so that one
-    ridge strength does for all.
-    """
-    columns = terms(X)
-    spread = columns.std(axis=0)
-    varies = spread > 1e-9 * np.abs(columns).max(axis=0)
-    terms = terms.keep(varies)
-    scale = spread[varies] * np.where(terms.paired, np.sqrt(PAIR_PENALTY), 1.0)
-    return Design(terms, columns[:, varies].mean(axis=0), scale)
+    def to_terms(self) -> np.ndarray:
+        """Make the matrix (T + 1, C + 1) from [intercept, coefficients] of columns to those of terms."""
+        matrix = np.zeros(np.add(self.mixture.shape, 1))
+        matrix[0] = np.r_[1.0, -self.mean / self.scale]
+        matrix[1:, 1:] = self.mixture.toarray() / self.scale
+        return matrix
 
 
-def design(problem: Problem, kind: str, knots: Any, pairs: Any) -> Design:
+def design(problem: Problem, kind: str, knots: Any, pairs: Any, mixed: bool) -> Design:
     """Choose the terms on training rows, and standardise them.
 
     Parameters
@@ -72,7 +78,10 @@ def design(problem: Problem, kind: str, knots: Any, pairs: Any) -> Design:
     knots : sequence of float
         Training quantiles of each AU where its hinges begin.
     pairs : 'auto' or sequence of (str, str)
-        Which AUs are multiplied; 'auto' for all.
+        Which AUs are multiplied; 'auto' as `strongest_pairs` finds them.
+    mixed : bool
+        Whether columns of pairs are mixtures as described below, or the terms themselves, where no
+        penalty is to act on them.
 
     Returns
     -------
@@ -82,15 +91,78 @@ def design(problem: Problem, kind: str, knots: Any, pairs: Any) -> Design:
     ------
     FitError
         For a pair of unknown AUs.
+
+    Notes
+    -----
+    What is penalised of a pair is the product of two AUs' ramps, each less its mean: ramps are the
+    parts of an AU below, between and above its knots. So a penalty draws to zero what the pair says
+    beyond its two AUs, region by region, as in a functional analysis of variance. Products of hinges
+    span the same functions but are all alike, so that a penalty on them is less apt.
     """
     values, names = problem.values, problem.names
     singles = single_functions(values, names, () if kind == "linear" else knots)
-    products = []
-    if kind == "pairs":
-        functions = single_functions(values, names, PAIR_QUANTILES)
-        chosen = combinations(sorted(names), 2) if isinstance(pairs, str) else _known(pairs, names)
-        products = [product for pair in chosen for product in _products(functions, pair, names)]
-    return standardised(make_terms(singles, products), values)
+    if kind != "pairs":
+        return standardised(make_terms(singles), values)
+    chosen = strongest_pairs(problem, singles) if isinstance(pairs, str) else _known(pairs, names)
+    products = _products(singles, [(names.index(a), names.index(b)) for a, b in chosen])
+    terms = make_terms(singles, [(singles[s], singles[t]) for s, t in products])
+    return standardised(terms, values, _mixture(singles, products, values) if mixed else None)
+
+
+def standardised(terms: Terms, X: np.ndarray, mixture: Any = None) -> Design:
+    """Find means and scales of columns on training rows (n, p); columns that do not vary are left out.
+
+    The scale of a pair's column is its standard deviation times the root of `PAIR_PENALTY`, so that one
+    ridge strength does for all.
+    """
+    from scipy import sparse
+
+    mixture = sparse.eye_array(len(terms.names), format="csc") if mixture is None else mixture
+    columns = (mixture.T @ terms(X).T).T
+    mean, spread = columns.mean(axis=0), columns.std(axis=0)
+    varies = spread > 1e-9 * np.abs(columns).max(axis=0)
+    scale = spread * np.where(terms.paired, np.sqrt(PAIR_PENALTY), 1.0)
+    return Design(terms, mixture[:, varies], mean[varies], scale[varies])
+
+
+def strongest_pairs(problem: Problem, singles: Functions) -> list[tuple[str, str]]:
+    """Choose pairs by what they could add to a model of single AUs.
+
+    Parameters
+    ----------
+    problem : Problem
+        Training rows.
+    singles : list of (feature, knot, name)
+        The functions of that model.
+
+    Returns
+    -------
+    list of (str, str)
+        All pairs where there are at most `MOST_PAIRS`, else those with the largest score: the squared
+        gradient of the likelihood at zero, summed over the classes and the standardised products of
+        the two AUs' ramps.
+    """
+    values, names = problem.values, problem.names
+    pairs = list(combinations(sorted(names), 2))
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    Z = standardised(make_terms(singles), values)(values)
+    fitted = maximise(Z, problem.targets, problem.weights, _SCREENING_ALPHA, tol=1e-4).parameters
+    residual = problem.targets - softmax(fitted[:, 0] + Z @ fitted[:, 1:].T)
+    if problem.weights is not None:
+        residual *= problem.weights[:, None]
+    owner = np.array([feature for feature, _, _ in singles])
+    ramps = make_terms(singles)(values) @ _ramps(singles)
+    ramps -= ramps.mean(axis=0)
+    strength = []
+    for a, b in pairs:
+        first, second = (ramps[:, owner == names.index(name)] for name in (a, b))
+        columns = (first[:, :, None] * second[:, None, :]).reshape(len(values), -1)
+        spread = columns.std(axis=0)
+        gradient = (columns - columns.mean(axis=0)).T @ residual
+        strength.append(((gradient[spread > 0] / spread[spread > 0, None]) ** 2).sum())
+    kept = np.sort(np.argsort(strength)[-MOST_PAIRS:])
+    return [pairs[i] for i in kept]
 
 
 def _known(pairs: Any, names: list[str]) -> list[tuple[str, str]]:
@@ -103,6 +175,36 @@ def _known(pairs: Any, names: list[str]) -> list[tuple[str, str]]:
     return sorted(set(ordered))
 
 
-def _products(functions: Functions, pair: tuple[str, str], names: list[str]) -> list[Any]:
-    first, second = ([f for f in functions if names[f[0]] == name] for name in pair)
-    return [(a, b) for a in first for b in second]
+def _products(singles: Functions, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """List the products of functions, as positions among the single ones, of pairs of AU numbers."""
+    of: dict[int, list[int]] = {}
+    for position, (feature, _, _) in enumerate(singles):
+        of.setdefault(feature, []).append(position)
+    return [(s, t) for a, b in pairs for s in of[a] for t in of[b]]
+
+
+def _ramps(singles: Functions) -> np.ndarray:
+    """Make the matrix that turns an AU and its hinges to its parts below, between and above the knots."""
+    matrix = np.eye(len(singles))
+    for s in range(len(singles) - 1):
+        if singles[s][0] == singles[s + 1][0]:
+            matrix[s + 1, s] = -1.0
+    return matrix
+
+
+def _mixture(singles: Functions, products: list[tuple[int, int]], values: np.ndarray) -> Any:
+    """Express the penalised columns by terms: single functions, then products of centred ramps."""
+    from scipy import sparse
+
+    ramps = _ramps(singles)
+    means = make_terms(singles)(values).mean(axis=0) @ ramps
+    parts = [np.flatnonzero(column).tolist() for column in ramps.T]
+    position = {product: len(singles) + i for i, product in enumerate(products)}
+    entries: list[tuple[int, int, float]] = [(s, s, 1.0) for s in range(len(singles))]
+    for (s, t), column in position.items():
+        entries += [(position[u, v], column, ramps[u, s] * ramps[v, t]) for u in parts[s] for v in parts[t]]
+        entries += [(u, column, -means[t] * ramps[u, s]) for u in parts[s]]
+        entries += [(v, column, -means[s] * ramps[v, t]) for v in parts[t]]
+    rows, columns, weights = zip(*entries, strict=True)
+    size = len(singles) + len(products)
+    return sparse.csc_array((weights, (rows, columns)), shape=(size, size))

@@ -94,17 +94,16 @@ def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | No
         model.notes_ += notes
     else:
         model.alpha_ = float(model.alpha)
-    basis = design(problem, **options)
+    basis = design(problem, **options, mixed=model.alpha_ > 0)
     if model.alpha_ == 0:
         basis = _independent_terms(model, basis, values)
     Z = basis(values)
     estimate = maximise(Z, targets, weights, model.alpha_, model.max_iter, model.tol)
     _describe(model, problem, basis.terms)
-    to_raw = np.diag(np.r_[1.0, 1.0 / basis.scale])
-    to_raw[0, 1:] = -basis.mean / basis.scale
-    raw = estimate.parameters @ to_raw.T
+    to_terms = basis.to_terms()
+    raw = estimate.parameters @ to_terms.T
     model.intercept_, model.coef_ = raw[:, 0].copy(), raw[:, 1:].copy()
-    model.covariance_ = _covariance(model, Z, estimate.parameters, problem, to_raw)
+    model.covariance_ = _covariance(model, Z, estimate.parameters, problem, to_terms)
     model.n_iter_, model.converged_ = estimate.iterations, not estimate.complaint
     chances = softmax(basis.terms(values) @ model.coef_.T + model.intercept_)
     likelihoods = (targets * np.log(np.maximum(chances, np.finfo(float).tiny))).sum(axis=1)
@@ -114,9 +113,9 @@ def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | No
 
 
 def _covariance(
-    model: MultinomialLogit, Z: np.ndarray, parameters: np.ndarray, problem: Problem, to_raw: np.ndarray
+    model: MultinomialLogit, Z: np.ndarray, parameters: np.ndarray, problem: Problem, to_terms: np.ndarray
 ) -> np.ndarray | None:
-    K, width = parameters.shape
+    K, width, columns = len(parameters), *to_terms.shape
     if (K - 1) * width > MOST_FREE_PARAMETERS:
         model.notes_.append(
             f"{width - 1} terms and {K} classes: too many for a covariance, so there are no standard errors"
@@ -127,8 +126,8 @@ def _covariance(
         model.notes_.append(
             "some AUs separate the classes all but perfectly: standard errors are unusable; raise alpha"
         )
-    blocks = spread.reshape(K, width, K, width)
-    full = np.einsum("ij,ajbk,lk->aibl", to_raw, blocks, to_raw, optimize=True)
+    blocks = spread.reshape(K, columns, K, columns)
+    full = np.einsum("ij,ajbk,lk->aibl", to_terms, blocks, to_terms, optimize=True)
     free = full.reshape(K * width, K * width)[: (K - 1) * width, : (K - 1) * width]
     return completed(np.tril(free), K)
 

@@ -35,6 +35,7 @@ def maximise(
     alpha: float,
     max_iter: int = 200,
     tol: float = 1e-8,
+    start: np.ndarray | None = None,
 ) -> Estimate:
     """Maximise log-likelihood - alpha / 2 * sum of squared coefficients.
 
@@ -51,6 +52,8 @@ def maximise(
         Ridge strength; 0 for none. Intercepts are never penalised.
     max_iter, tol : int, float
         Limits of the optimiser; `tol` bounds the gradient of the mean loss.
+    start : (K, T + 1) float64 ndarray, optional
+        Parameters near the answer, such as those at a like strength.
 
     Returns
     -------
@@ -59,12 +62,12 @@ def maximise(
     Notes
     -----
     scikit-learn's Newton solver where rows have labels and terms are few. Its cost grows as the square
-    of parameters, and it takes no soft labels: then scipy's L-BFGS, on terms that are made uncorrelated
-    first, which agrees with it to about 1e-6.
+    of parameters, and it takes no soft labels and no start: then scipy's L-BFGS, on terms that are made
+    uncorrelated first, which agrees with it to about 1e-6.
     """
-    if hard(targets) and targets.shape[1] * (Z.shape[1] + 1) <= _NEWTON_PARAMETERS:
+    if start is None and hard(targets) and targets.shape[1] * (Z.shape[1] + 1) <= _NEWTON_PARAMETERS:
         return _newton(Z, targets.argmax(axis=1), weights, alpha, max_iter, tol)
-    return _lbfgs(Z, targets, weights, alpha, max_iter, tol)
+    return _lbfgs(Z, targets, weights, alpha, max_iter, tol, start)
 
 
 def hard(targets: np.ndarray) -> bool:
@@ -229,7 +232,13 @@ def _newton(
 
 
 def _lbfgs(
-    Z: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, alpha: float, max_iter: int, tol: float
+    Z: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    alpha: float,
+    max_iter: int,
+    tol: float,
+    start: np.ndarray | None,
 ) -> Estimate:
     """Work on rows whose information is about the identity, so that few steps suffice."""
     from scipy.linalg import cholesky, solve_triangular
@@ -258,7 +267,8 @@ def _lbfgs(
         return float(value + penalty @ (own**2).sum(axis=1) / 2), gradient.ravel()
 
     limits = {"maxiter": 5 * max_iter, "maxfun": 10 * max_iter, "gtol": tol, "ftol": 1e-15, "maxcor": 30}
-    found = minimize(loss, np.zeros(rows.shape[0] * K), jac=True, method="L-BFGS-B", options=limits)
+    first = np.zeros((len(root), K)) if start is None else root.T @ start.T
+    found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=limits)
     parameters = solve_triangular(root, found.x.reshape(-1, K), lower=True, trans="T").T
     complaint = "" if found.success else str(found.message)
     return Estimate(parameters - parameters.mean(axis=0), int(found.nit), complaint)
