@@ -18,20 +18,22 @@ _INPUT_NAMES = ("input", "image", "file", "path", "filename")
 _LABEL_NAMES = ("label", "emotion")
 
 
-def read_labels(path: str | Path) -> pd.DataFrame:
+def read_labels(path: str | Path, *further: str) -> pd.DataFrame:
     """Read a file of labels.
 
     Parameters
     ----------
     path : str or Path
         A CSV with a column `input` (or `image`, `file`, `path`, `filename`) that names the photo and
-        a column `label` (or `emotion`). Further columns are ignored.
+        a column `label` (or `emotion`).
+    *further : str
+        Other columns to keep, as text, where the file has them.
 
     Returns
     -------
     DataFrame
-        Columns `input` (str) and `label` (str, aliases such as 'happiness' made canonical). Rows
-        without a label are left out.
+        Columns `input` (str) and `label` (str, aliases such as 'happiness' made canonical), and
+        those of `further` that there are. Rows without a label are left out.
 
     Raises
     ------
@@ -43,11 +45,13 @@ def read_labels(path: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise FitError(f"{path}: no such file; expected a CSV with the columns input,label")
     try:
-        raw = read_csv(path, *_spellings(_INPUT_NAMES), *_spellings(_LABEL_NAMES))
+        raw = read_csv(path, *_spellings(_INPUT_NAMES), *_spellings(_LABEL_NAMES), *further)
     except TableError as error:
         raise FitError(str(error)) from None
     image, label = _column_of(raw, _INPUT_NAMES, path), _column_of(raw, _LABEL_NAMES, path)
-    labels = pd.DataFrame({"input": raw[image].map(str.strip), "label": raw[label].map(canonical_emotion)})
+    labels = raw[[name for name in further if name in raw]].assign(
+        input=raw[image].map(str.strip), label=raw[label].map(canonical_emotion)
+    )
     labels = labels[(labels["label"] != "") & (labels["input"] != "")].drop_duplicates(ignore_index=True)
     if labels.empty:
         raise FitError(f"{path}: no row has both {image} and {label}")
@@ -84,29 +88,10 @@ def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarr
     ------
     FitError
         Where no face has a label; with examples of both sides.
-
-    Notes
-    -----
-    A row is matched by its whole `input`, else by the file's name, else by the name without its
-    ending; the latter two only where they stand for one file on both sides.
     """
     inputs = table.frame["input"].astype(str)
-    found = inputs.map(dict(zip(labels["input"], labels["label"], strict=True)))
-    notes = []
-    for what, shorten in (("file name", _name), ("file name without ending", _stem)):
-        unmatched = found.isna()
-        if not unmatched.any():
-            break
-        short = inputs[unmatched].map(_unambiguous(inputs, labels, shorten))
-        if short.notna().any():
-            found = found.fillna(short)
-            notes.append(f"{short.notna().sum()} of {len(inputs)} rows found their label by {what}")
+    found, notes = match_labels(inputs, labels)
     matched = found.notna().to_numpy()
-    if not matched.any():
-        raise FitError(
-            f"no label matches a row of the AU table: labels name {_examples(labels['input'])}, "
-            f"the table {_examples(inputs)}; their file names must agree"
-        )
     if not matched.all():
         left = inputs[~matched]
         notes.append(
@@ -117,6 +102,55 @@ def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarr
     if several:
         notes.append(f"faces that share their photo's label with another face of it: {several}")
     return kept, found[matched].to_numpy().astype(str), notes
+
+
+def match_labels(
+    inputs: pd.Series, labels: pd.DataFrame, column: str = "label"
+) -> tuple[pd.Series, list[str]]:
+    """Look the labels of files up by their names.
+
+    Parameters
+    ----------
+    inputs : (n,) Series of str
+        Files, as a table names them.
+    labels : DataFrame
+        As `read_labels` returns it.
+    column : str
+        Its column to look up.
+
+    Returns
+    -------
+    found : (n,) Series
+        NaN where there is no label.
+    notes : list of str
+        How the names were matched.
+
+    Raises
+    ------
+    FitError
+        Where no file has a label; with examples of both sides.
+
+    Notes
+    -----
+    A file is matched by its whole name, else by that without its folder, else also without its
+    ending; the latter two only where they stand for one file on both sides.
+    """
+    found = inputs.map(dict(zip(labels["input"], labels[column], strict=True)))
+    notes = []
+    for what, shorten in (("file name", _name), ("file name without ending", _stem)):
+        unmatched = found.isna()
+        if not unmatched.any():
+            break
+        short = inputs[unmatched].map(_unambiguous(inputs, labels, column, shorten))
+        if short.notna().any():
+            found = found.fillna(short)
+            notes.append(f"{short.notna().sum()} of {len(inputs)} rows found their label by {what}")
+    if found.isna().all():
+        raise FitError(
+            f"no label matches a row: labels name {_examples(labels['input'])}, "
+            f"the table {_examples(inputs)}; their file names must agree"
+        )
+    return found, notes
 
 
 def column_labels(table: AUTable, name: str) -> tuple[AUTable, np.ndarray, list[str]]:
@@ -238,11 +272,13 @@ def _stem(path: str) -> str:
     return PurePosixPath(_name(path)).stem
 
 
-def _unambiguous(inputs: pd.Series, labels: pd.DataFrame, shorten: Callable[[str], str]) -> dict[str, str]:
+def _unambiguous(
+    inputs: pd.Series, labels: pd.DataFrame, column: str, shorten: Callable[[str], str]
+) -> dict[str, str]:
     """Map whole inputs to labels over a shorter name that stands for one file on either side."""
     short = labels["input"].map(shorten)
     once = ~short.duplicated(keep=False)
-    label_of = dict(zip(short[once], labels["label"][once], strict=True))
+    label_of = dict(zip(short[once], labels[column][once], strict=True))
     whole = pd.Series(inputs.unique())
     names = whole.map(shorten)
     alone = ~names.duplicated(keep=False) & names.isin(label_of)
