@@ -89,9 +89,9 @@ def wide_table(result: Any, name: str, value: str | None = None) -> Printed:
         {"": term_title(term), **{emotion: cells.get((term, emotion), MISSING) for emotion in emotions}}
         for term in ordered_terms(table)
     ]
-    what = f"{_TESTS[value]} of the {_WHAT[name](result.facts)}" if value else _WHAT[name](result.facts)
-    caption = what if value else f"{what}, {_level(result)} intervals"
-    return Printed(_capital(caption), pd.DataFrame(rows))
+    what = _WHAT[name](result.facts)
+    caption = f"{_TESTS[value]}, of the {what}" if value else f"{_capital(what)}, {_level(result)} intervals"
+    return Printed(caption, pd.DataFrame(rows))
 
 
 def to_html(table: Printed) -> str:
@@ -198,10 +198,11 @@ def number_text(value: Any, digits: int = 2) -> str:
         return "∞" if value > 0 else "−∞"
     if abs(value) >= 1e6:
         return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace("-", "−")
-    return f"{value:,.{0 if abs(value) >= 1000 else digits}f}".replace("-", "−")
+    digits = 0 if abs(value) >= 1000 else digits
+    return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
 
 
-def with_interval(value: Any, low: Any, high: Any, digits: int = 2) -> str:
+def with_interval(value: Any, low: Any, high: Any, *, digits: int = 2) -> str:
     """Write an estimate with its interval: ``'0.52 [0.40, 0.64]'``; the number alone where there is none."""
     if _unknown(low) or _unknown(high):
         return number_text(value, digits)
@@ -267,14 +268,16 @@ def _sorted(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _estimate_of(name: str) -> Callable[[Mapping[str, Any]], str]:
     if name == "log_odds":
-        return lambda row: with_interval(*(row[f"odds_ratio{end}"] for end in ("", "_low", "_high")))
+        return lambda row: _spanned(row, "odds_ratio", "odds_ratio_low", "odds_ratio_high")
     if name == "marginal_effects":
-        return lambda row: with_interval(*(_points(row[key]) for key in ("effect", "low", "high")), 1)
-    return lambda row: with_interval(row["coef"], row["low"], row["high"])
+        return lambda row: _spanned(row, "effect", "low", "high", digits=1, factor=100)
+    return lambda row: _spanned(row, "coef", "low", "high")
 
 
-def _points(share: Any) -> float:
-    return np.nan if share is None else 100 * share
+def _spanned(
+    row: Mapping[str, Any], value: str, low: str, high: str, *, digits: int = 2, factor: float = 1.0
+) -> str:
+    return with_interval(*(_times(row[name], factor) for name in (value, low, high)), digits=digits)
 
 
 _WHAT: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -305,8 +308,7 @@ def _long(name: str) -> Callable[[Any], Printed]:
         for row in _sorted(result.tables[name]):
             line = {"emotion": row["emotion"], "term": term_title(row["term"]), "estimate": estimate(row)}
             if name == "log_odds":
-                ends = (row[f"odds_ratio_sd{end}"] for end in ("", "_low", "_high"))
-                line["per SD"] = with_interval(*ends)
+                line["per SD"] = _spanned(row, "odds_ratio_sd", "odds_ratio_sd_low", "odds_ratio_sd_high")
             factor, digits = (100, 2) if name == "marginal_effects" else (1, 3)
             if name != "log_odds":
                 line["SE"] = number_text(_times(row["se"], factor), digits)
@@ -335,19 +337,19 @@ def _joint(result: Any) -> Printed:
     return Printed(f"Does the AU matter for any emotion? {test}", _frame(rows, "AU"))
 
 
-def _by_metric(name: str, who: str, words: str) -> Callable[[Any], Printed]:
+def _by_metric(name: str, who: str, caption: str) -> Callable[[Any], Printed]:
     def lay_out(result: Any) -> Printed:
         table = result.tables[name]
         cells = {
-            (row[who], row["metric"]): with_interval(row["value"], row["low"], row["high"], 3)
+            (row[who], row["metric"]): _spanned(row, "value", "low", "high", digits=3)
             for row in table.to_dict("records")
         }
         metrics = list(dict.fromkeys(table["metric"]))
         rows = [
-            {words: one, **{METRICS.get(m, (m,))[0]: cells.get((one, m), MISSING) for m in metrics}}
+            {"model": one, **{METRICS.get(m, (m,))[0]: cells.get((one, m), MISSING) for m in metrics}}
             for one in dict.fromkeys(table[who])
         ]
-        return Printed(f"Scores with {_level(result)} intervals", _frame(rows, words))
+        return Printed(f"{caption}, {_level(result)} intervals", _frame(rows, "model"))
 
     return lay_out
 
@@ -357,7 +359,7 @@ def _pairs(result: Any) -> Printed:
         {
             "model A": row["model_a"],
             "model B": row["model_b"],
-            "A − B, points": with_interval(*(_points(row[k]) for k in ("difference", "low", "high")), 1),
+            "A − B, points": _spanned(row, "difference", "low", "high", digits=1, factor=100),
             "only A right": f"{row['only_a_right']:,.0f}",
             "only B right": f"{row['only_b_right']:,.0f}",
             **_tests(row),
@@ -376,7 +378,7 @@ def _per_class(result: Any) -> Printed:
             "emotion": row["emotion"],
             "faces": f"{row['n']:,.0f}",
             "precision": number_text(row["precision"]),
-            "recall": with_interval(row["recall"], row["recall_low"], row["recall_high"]),
+            "recall": _spanned(row, "recall", "recall_low", "recall_high"),
             "F1": number_text(row["f1"]),
             "AUC": number_text(row["auc"]),
         }
@@ -391,6 +393,7 @@ def _accounted(result: Any) -> Printed:
             "emotion": row["emotion"],
             "faces": f"{row['n']:,.0f}",
             "agreement": number_text(row["agreement"]),
+            "κ": number_text(row["kappa"]),
             "R²": number_text(row["r2"]),
             "accounted for": "yes" if row["accounted"] else "NO",
         }
@@ -406,8 +409,8 @@ _LAYOUTS: dict[str, Callable[[Any], Printed]] = {
     "log_odds": _long("log_odds"),
     "marginal_effects": _long("marginal_effects"),
     "joint": _joint,
-    "scores": _by_metric("scores", "model", "model"),
+    "scores": _by_metric("scores", "model", "Scores on the same faces"),
     "pairs": _pairs,
     "per_class": _per_class,
-    "fidelity": _by_metric("fidelity", "who", "model"),
+    "fidelity": _by_metric("fidelity", "who", "Fidelity on held-out faces"),
 }

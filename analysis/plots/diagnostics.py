@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import au_title, sample_words
+from analysis.display import au_title, compact, sample_words
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -97,7 +97,7 @@ def _checks(axes: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
         axes.scatter([0.008], [row], marker=marker, s=26, color=colour, clip_on=False)
         axes.text(0.025, row, word, va="center", color=colour, fontweight="bold", fontsize=SMALL)
         axes.text(0.1, row, shortened(check["check"], 38), va="center", fontsize=SMALL)
-        figures = f"{_number(check['value'])}  (limit {_number(check['limit'])})"
+        figures = f"{compact(check['value'])}  (limit {compact(check['limit'])})"
         axes.text(0.41, row, figures, va="center", fontsize=SMALL)
         axes.text(0.6, row - 0.28, meaning, va="top", fontsize=TINY, color=GREY, linespacing=1.25)
         row += height
@@ -164,9 +164,3 @@ def _correlations(axes: Any, correlations: Any, *, labelled_rows: bool) -> None:
     bar.outline.set_visible(False)
     if not labelled_rows:
         axes.set_title("Correlation of the AUs", fontsize=SMALL + 0.5)
-
-
-def _number(value: Any) -> str:
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return "–"
-    return f"{float(value):.3g}".replace("-", "−")

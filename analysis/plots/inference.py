@@ -85,8 +85,8 @@ def marginal_effects(inference: Any, emotion: str | None = None, *, most: int = 
         emotion,
         most,
         title=f"Average change of each probability: {sample_words(inference.facts)}",
-        xlabel=f"percentage points {effect_unit(inference.facts)}, averaged over the faces, with {100 * level:g} % "
-        "interval; filled: the interval leaves out 0",
+        xlabel=f"percentage points {effect_unit(inference.facts)}, averaged over the faces, with "
+        f"{100 * level:g} % interval; filled: the interval leaves out 0",
     )
 
 

@@ -145,9 +145,9 @@ def _ticks(axes: Any, log: bool, panel_width: float) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
     if log:
-        axes.xaxis.set_major_locator(
-            FixedLocator(_log_ticks(*axes.get_xlim(), max(2, int(panel_width / 0.25))))
-        )
+        left, right = axes.get_xlim()
+        ticks = _log_ticks(left, right, max(2, int(panel_width / 0.25)))
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.xaxis.set_major_locator(

@@ -90,7 +90,7 @@ def stability(surrogate: Any, emotion: str | None = None) -> Figure:
         panels,
         title=f"Do the reasons stand still? {facts['draws']:,} draws of {_unit(facts)}",
         xlabel=f"centred coefficient per unit of the AU, with {100 * facts['level']:g} % of the draws; "
-        f"filled: its sign is the same in {100 * STEADY:g} % of them",
+        f"filled: same sign in {100 * STEADY:g} %",
     )
 
 

@@ -51,6 +51,7 @@ def comparison_view(result: Saved, directory: Path) -> dict[str, Any]:
         "figures": _figures(result),
         "scores": printed(text["scores"]),
         "pairs": printed(text["pairs"]) if len(tables.get("pairs", ())) else "",
+        "by_people": "p_people" in tables.get("pairs", ()),
         "verdicts": _verdicts(result),
         "per_class": printed(text["per_class"]),
         "disagreements": _disagreements(result, directory),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
-from analysis.display import au_title, effect_unit, sample_words
+from analysis.display import au_title, compact, effect_unit, sample_words
 from analysis.report.layout import Figure, drawn, printed
 from analysis.report.prototypes import prototype_views
 from analysis.tables import number_text, p_value, printed_tables, wide_table
@@ -143,8 +143,8 @@ def _check(row: Mapping[str, Any]) -> dict[str, Any]:
     passed, decides = bool(row["passed"]), bool(row.get("decides", True))
     return {
         "check": row["check"],
-        "value": number_text(row["value"], 3),
-        "limit": number_text(row["limit"], 3),
+        "value": compact(row["value"]),
+        "limit": compact(row["limit"]),
         "outcome": "passed" if passed else "FAILED" if decides else "note",
         "meaning": row["meaning"],
     }

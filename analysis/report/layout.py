@@ -21,7 +21,7 @@ class Figure(NamedTuple):
 
 def drawn(figure: matplotlib.figure.Figure, alt: str) -> Figure:
     """Turn a figure into what the template shows, as wide on the page as it is on paper."""
-    return Figure(figure_uri(figure), alt, round(110 * figure.get_figwidth()))
+    return Figure(figure_uri(figure), alt, round(125 * figure.get_figwidth()))
 
 
 def printed(table: Printed) -> Any:

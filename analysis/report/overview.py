@@ -49,6 +49,8 @@ def summary_of(kind: str, results: Results, models: list[dict[str, Any]]) -> str
         rows_used = getattr(next(iter(results.models.values())), "n_", None)
         fitted = f", fitted on {counted(rows_used, 'face')}" if rows_used else ""
         return f"A regression that tells {emotions} emotions apart by {rows}{fitted}."
+    if not results.faces and results.inference:
+        return f"Inference for a regression on Action Units: {sample_words(results.inference.facts)}."
     files = len({face.input for face in results.faces})
     skipped = len({row["input"] for row in results.skipped})
     text = f"{counted(len(results.faces), 'face')} in {counted(files, 'file')}"
