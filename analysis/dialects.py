@@ -124,7 +124,8 @@ def _openface(frame: pd.DataFrame, source: str) -> Translated:
         measured = [name for name in frame.columns if parse_column(name) or _PLACE.match(name)]
         frame = frame.drop(columns="success")
         if failed.any():
-            frame[measured] = frame[measured].mask(failed, axis=0)
+            rest = frame.drop(columns=measured)
+            frame = pd.concat([rest, frame[measured].mask(failed, axis=0)], axis=1)
             notes.append(f"{failed.sum()} of {len(frame)} rows failed (success 0); they have no AUs")
     if "confidence" in frame.columns:
         doubtful = pd.to_numeric(frame["confidence"], errors="coerce") < LOW_CONFIDENCE

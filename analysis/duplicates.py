@@ -136,7 +136,8 @@ def _standardised(X: Any, tolerance: float) -> np.ndarray:
     if not tolerance >= 0:
         raise FitError(f"tolerance: expected 0 or more standard deviations, got {tolerance}")
     values = named_matrix(X).values
-    values = values[:, ~np.isnan(values).all(axis=0)]
+    empty = np.isnan(values).all(axis=0)
+    values = values if empty.all() else values[:, ~empty]
     complete = ~np.isnan(values).any(axis=1)
     spread = values[complete].std(axis=0) if complete.any() else np.ones(values.shape[1])
     varies = spread > 0

@@ -49,7 +49,7 @@ def official_split(
     rows = {side: np.flatnonzero(np.isin(names, list(wanted))) for side, wanted in sides.items()}
     for side, wanted in sides.items():
         if not len(rows[side]):
-            has = ", ".join(map(repr, np.unique(names)[:10])) or "nothing"
+            has = ", ".join(map(repr, np.unique(names)[:10].tolist())) or "nothing"
             raise FitError(f"usage: no row to {side} on; expected {' or '.join(sorted(wanted))}, got {has}")
     return [(rows["train"], rows["test"])]
 

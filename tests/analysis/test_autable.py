@@ -185,12 +185,3 @@ def test_a_failed_write_leaves_the_old_file(small, tmp_path, monkeypatch):
         small.write(path)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["aus.csv", "aus.meta.json"]
-
-
-@pytest.mark.shared
-def test_openface_tables_in_the_wild_are_read(shared):
-    stills = AUTable.read(shared / "data/au_tables/openface_stills_6emotions.csv")
-    assert (len(stills), len(stills.au_columns)) == (4473, 17)
-    video = AUTable.read(shared / "data/openface/subj01_timepoint01.csv")
-    assert (len(video), len(video.au_columns), len(video.notes)) == (158, 17, 2)
-    assert {"x_0", "y_67", "pose_Rx", "time_s"} <= set(video.frame.columns)

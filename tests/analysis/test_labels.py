@@ -4,7 +4,7 @@ import pytest
 
 from analysis.autable import AUTable
 from analysis.errors import FitError
-from analysis.labels import column_labels, join_labels, read_labels
+from analysis.labels import column_labels, group_column, join_labels, read_labels
 
 
 def table_of(*inputs: str, **columns) -> AUTable:
@@ -92,3 +92,50 @@ def test_a_label_column_that_is_not_there_or_empty_is_refused():
         column_labels(table_of("a"), "mood")
     with pytest.raises(FitError, match="no row has a label"):
         column_labels(table_of("a", mood=[None]), "mood")
+
+
+def test_whole_numbers_stay_whole_beside_an_empty_label():
+    _, y, notes = column_labels(table_of("a", "b", "c", emotion=[0.0, np.nan, 2.0]), "emotion")
+    assert y.tolist() == ["0", "2"]
+    assert notes == ["1 of 3 rows have no label and are left out"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "people"),
+    [
+        ("subject", ["5", "7", "5"]),
+        ("input:^([^_]+_[^_]+)_", ["Ann_Lee", "Bo_Ek", "Ann_Lee"]),
+        (r"input:[^/]+(?=_\d+\.)", ["Ann_Lee", "Bo_Ek", "Ann_Lee"]),
+        ("odd:name", ["x", "y", "x"]),
+    ],
+)
+def test_persons_come_from_a_column_or_a_part_of_it(spec, people):
+    columns = {"subject": [5.0, 7.0, 5.0], "odd:name": ["x", "y", "x "]}
+    table = table_of("Ann_Lee_0001.jpg", "Bo_Ek_0002.jpg", "Ann_Lee_0003.jpg", **columns)
+    assert group_column(table, spec).tolist() == people
+    assert group_column(table.frame, spec).tolist() == people
+
+
+@pytest.mark.parametrize(
+    ("spec", "part"),
+    [
+        ("person", r"no column 'person'; .*: input, frame, subject"),
+        ("person:(.*)", "no column 'person'"),
+        ("subject", r"'subject' is empty in 1 of 3 rows \(row 2: nan\)"),
+        (
+            r"input:(S\d+)_",
+            r"does not match '\(S\\\\d\+\)_' in 2 of 3 rows \(row 1: 'a.jpg', row 3: 'c.jpg'\)",
+        ),
+        ("input:(", "'\\(' is no regular expression"),
+    ],
+)
+def test_rows_without_a_person_are_refused(spec, part):
+    table = table_of("a.jpg", "S01_b.jpg", "c.jpg", subject=["x", np.nan, "y"])
+    with pytest.raises(FitError, match=part):
+        group_column(table, spec)
+
+
+@pytest.mark.shared
+def test_persons_of_ckplus_are_in_its_file_names(shared):
+    names = pd.DataFrame({"input": sorted(path.name for path in (shared / "data/ckplus_dev").rglob("*.png"))})
+    assert len(set(group_column(names, r"input:^(S\d+)_"))) == 59
