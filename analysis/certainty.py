@@ -140,7 +140,7 @@ def top_shares(
     Parameters
     ----------
     model : MultinomialLogit
-        Fitted, with its covariance.
+        Fitted.
     shares : Shares
         Of n faces.
     targets : (n,) intp ndarray
@@ -153,8 +153,10 @@ def top_shares(
     Returns
     -------
     (n, p) float64 ndarray
-        By size of the contribution, for or against; rows sum to 1.
+        By size of the contribution, for or against; rows sum to 1. NaN where the model keeps no covariance.
     """
+    if model.covariance_ is None:
+        return np.full((len(targets), len(model.feature_names_in_)), np.nan)
     K, width, p = len(model.classes_), len(model.term_names_) + 1, len(model.feature_names_in_)
     blocks = model.covariance_.reshape(K, width, K, width)
     of_au = [np.flatnonzero(shares.feature == j) for j in range(p)]
@@ -184,4 +186,3 @@ def _draw(mean: np.ndarray, covariance: np.ndarray, draws: int, seed: list[int])
 
 def _expit(x: np.ndarray) -> np.ndarray:
     return np.exp(-np.logaddexp(0.0, -x))
-

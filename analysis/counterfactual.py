@@ -222,6 +222,8 @@ def counterfactual(
     strange = [au for au in fixed if au not in names]
     if strange:
         raise ModelError(f"fixed: the model has no {', '.join(strange)}")
+    if set(fixed) >= set(names):
+        raise ModelError("fixed: no AU is left that could change; name fewer")
     values = rows[0]
     scores = model.terms_of(rows)[0] @ model.coef_.T + model.intercept_
     order = np.argsort(-scores, kind="stable")

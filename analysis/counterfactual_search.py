@@ -1,10 +1,10 @@
-"""Searches for the smallest change of AUs: exact along one AU and for sums over AUs, else from many starts."""
+"""Searches for the smallest change of AUs: exact along one AU and for sums over AUs, else from some starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -107,13 +107,13 @@ class Problem:
             for sign in (1.0, -1.0):
                 away = np.unique(np.r_[0.0, sign * (knots - now)])
                 away = away[away >= 0.0]
-                for near, far in zip(away[:-1], away[1:], strict=True):
+                for near, far in pairwise(away.tolist()):
                     found.append((j, sign, near, far - near))
                     ends += [_moved(self.values, j, sign * near), _moved(self.values, j, sign * far)]
-        feature, sign, start, length = np.array(found).reshape(-1, 4).T
+        feature, side, start, length = np.array(found).reshape(-1, 4).T
         leads = self.leads(np.array(ends).reshape(-1, len(self.values)))
         slope = (leads[1::2] - leads[::2]) / length[:, None]
-        return Pieces(feature.astype(np.intp), sign, start, length, leads[::2], slope)
+        return Pieces(feature.astype(np.intp), side, start, length, leads[::2], slope)
 
 
 def one_au(problem: Problem) -> Found:

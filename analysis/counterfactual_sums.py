@@ -1,7 +1,8 @@
-"""Smallest changes for models that are sums over AUs, as mixed-integer linear programmes over straight pieces.
+"""Smallest changes for models that are sums over AUs, as mixed-integer linear programmes.
 
-A variable for the share of each piece that is used, one of 0 and 1 for whether it is: pieces of an AU are
-used up from the innermost on, and to one side only.
+An AU moves along straight pieces, between the knots of its terms: a variable for the share of each piece
+that is used, one of 0 and 1 for whether it is. Pieces of an AU are used up from the innermost on, and to one
+side only.
 """
 
 from __future__ import annotations

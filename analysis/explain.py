@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Baseline", "FaceExplanation", "class_number", "contributions", "explain", "explain_many"]
 
 _ROWS_AT_ONCE = 2048
+_NOTHING = 1e-9
 _NO_COVARIANCE = "the model keeps no covariance (it has too many terms): no errors and no intervals"
 
 
@@ -187,13 +188,16 @@ class _Batch:
     def rank(self, draws: int, seed: int) -> None:
         """Add how often the top AU stays on top."""
         found = top_shares(self.model, self.shares, self.targets, draws, seed)
-        top = np.abs(self._sums(self.targets, self._own())).argmax(axis=1)
+        sizes = np.abs(self._sums(self.targets, self._own()))
         names = self.model.feature_names_in_.tolist()
         for i, row in enumerate(found):
-            others = [j for j in np.argsort(-row, kind="stable")[:4] if j != top[i] and row[j] > 0]
+            top = int(sizes[i].argmax())
+            if sizes[i, top] < _NOTHING:
+                continue
+            others = [j for j in np.argsort(-row, kind="stable")[:4] if j != top and row[j] > 0]
             self.certainty[i] = {
-                "top_au": names[top[i]],
-                "share": float(row[top[i]]),
+                "top_au": names[top],
+                "share": float(row[top]),
                 "others": {names[j]: float(row[j]) for j in others},
                 "draws": draws,
                 "seed": seed,
@@ -201,51 +205,59 @@ class _Batch:
 
     def explanations(self, validity: Mapping[str, str]) -> Iterator[FaceExplanation]:
         """Hand out one explanation a row."""
-        model, (a, b), rows = self.model, (self.targets, self.rivals), np.arange(len(self.values))
+        model = self.model
         columns = tuple(str(name) for name in model.feature_names_in_)
-        regions = tuple(dict.fromkeys(region(au) for au in columns))
-        in_region = np.array([regions.index(region(au)) for au in columns])
-        pairs, sides = self._pairs(columns)
         classes = [str(name) for name in model.classes_]
-        probabilities = softmax(self.scores).tolist()
-        contribution, rivals = self._sums(a, self._own()), self._sums(b, self._own())
-        by_region = indicator(in_region, len(regions))
-        each, grouped = design_of(self.shares, self._own()), design_of(self.shares, in_region)
+        regions = tuple(dict.fromkeys(region(au) for au in columns))
+        pairs, sides = self._pairs(columns)
+        in_region = np.array([regions.index(region(au)) for au in columns])
+        arrays = self._logits() | self._parts(in_region)
+        arrays["pair_parts"] = self._joint(sides, len(pairs))
+        for i, chances in enumerate(softmax(self.scores).tolist()):
+            yield FaceExplanation(
+                target=classes[self.targets[i]],
+                rival=classes[self.rivals[i]],
+                probabilities=dict(zip(classes, chances, strict=True)),
+                baseline=self.reference.name,
+                level=self.level,
+                au_columns=columns,
+                regions_of_face=regions,
+                pair_columns=pairs,
+                certainty=self.certainty[i],
+                validity=validity,
+                notes=(_NO_COVARIANCE,) if model.covariance_ is None else (),
+                model=model,
+                **{name: array[i] for name, array in arrays.items()},
+            )
+
+    def _logits(self) -> dict[str, Any]:
+        model, (a, b), rows = self.model, (self.targets, self.rivals), np.arange(len(self.values))
         base = model.intercept_ + self.reference.terms @ model.coef_.T
-        arrays: dict[str, Any] = {
-            "logit": self.scores[rows, a].tolist(),
-            "baseline_logit": base[rows if len(base) > 1 else 0, a].tolist(),
-            "logit_interval": self._interval(self.scores[rows, a], None),
-            "log_odds_interval": self._interval(self.scores[rows, a] - self.scores[rows, b], b),
+        own, other = self.scores[rows, a], self.scores[rows, b]
+        return {
+            "logit": own.tolist(),
+            "baseline_logit": np.broadcast_to(base, self.scores.shape)[rows, a].tolist(),
+            "logit_interval": self._interval(own, None),
+            "log_odds_interval": self._interval(own - other, b),
             "probability_interval": probability_interval(model, self.terms, a, self.level),
+        }
+
+    def _parts(self, in_region: np.ndarray) -> dict[str, Any]:
+        model, a, b, own = self.model, self.targets, self.rivals, self._own()
+        contribution, rivals = self._sums(a, own), self._sums(b, own)
+        of_region = indicator(in_region, int(in_region.max()) + 1)
+        each, grouped = design_of(self.shares, own), design_of(self.shares, in_region)
+        return {
             "values": self.values,
             "baseline_values": np.broadcast_to(self.reference.features, self.values.shape),
             "contribution": contribution,
             "se": standard_errors(model, each, a),
             "contrast": contribution - rivals,
             "contrast_se": standard_errors(model, each, a, b),
-            "region_contribution": contribution @ by_region,
+            "region_contribution": contribution @ of_region,
             "region_se": standard_errors(model, grouped, a),
-            "region_contrast": (contribution - rivals) @ by_region,
-            "pair_parts": self._shared_terms(sides, len(pairs)),
-            "certainty": self.certainty,
+            "region_contrast": (contribution - rivals) @ of_region,
         }
-        notes = (_NO_COVARIANCE,) if model.covariance_ is None else ()
-        for i in rows:
-            yield FaceExplanation(
-                target=classes[a[i]],
-                rival=classes[b[i]],
-                probabilities=dict(zip(classes, probabilities[i], strict=True)),
-                baseline=self.reference.name,
-                level=self.level,
-                au_columns=columns,
-                regions_of_face=regions,
-                pair_columns=pairs,
-                validity=validity,
-                notes=notes,
-                model=model,
-                **{name: array[i] for name, array in arrays.items()},
-            )
 
     def _own(self) -> np.ndarray:
         return np.arange(len(self.model.feature_names_in_))
@@ -271,7 +283,7 @@ class _Batch:
         sides[paired] = 2 * number.ravel() + (self.shares.feature[paired] == ends[paired, 1])
         return tuple((columns[i], columns[j]) for i, j in found), sides
 
-    def _shared_terms(self, sides: np.ndarray, pairs: int) -> np.ndarray:
+    def _joint(self, sides: np.ndarray, pairs: int) -> np.ndarray:
         return (self._weighed(self.targets) @ indicator(sides, 2 * pairs)).reshape(len(self.values), pairs, 2)
 
 

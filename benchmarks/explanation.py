@@ -71,7 +71,10 @@ def child(task: str, n: int, path: str) -> None:
     row = {"task": task, "faces": n, "seconds": round(seconds, 2), "cpu_seconds": round(busy, 2)}
     row |= {"cpu_ms_per_face": round(1000 * busy / n, 3), "MB_before": round(before), "MB_peak": round(peak)}
     if task in SEARCHES:
-        row |= {"exists": np.mean([way.exists for way in answer]), "proved": np.mean([way.exact for way in answer])}
+        row |= {
+            "exists": np.mean([way.exists for way in answer]),
+            "proved": np.mean([way.exact for way in answer]),
+        }
     print(json.dumps(row))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from PIL import Image
 from feat_pipeline.models import SHIPPED, model_name
 from feat_pipeline.outputs import OutputFolder, named_errors, progress
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
+from feat_pipeline.records import explanation_line, prediction_columns, prediction_row
 from feat_pipeline.runlog import RunLog
 from feat_pipeline.sources import PathLike, Skipped, find_photos, read_frame
 
@@ -136,11 +136,7 @@ class _Sheet:
 
     def __init__(self, folder: OutputFolder, predictor: Predictor, annotate: bool) -> None:
         classes = dict.fromkeys(str(c) for model in predictor.models.values() for c in model.classes_)
-        self._columns = [
-            *("input", "frame", "time_s", "face", "x", "y", "w", "h", "confidence", "model", "label"),
-            *(f"p_{emotion}" for emotion in classes),
-            "picture",
-        ]
+        self._columns = prediction_columns(classes)
         self._folder = folder
         self._models = predictor.models
         self._annotate = annotate
@@ -155,10 +151,14 @@ class _Sheet:
             picture = f"faces/{self._faces:06d}.jpg"
             self._folder.write(picture, jpeg(face.crop_rgb))
             self._faces += 1
+            place = _place(face)
             for model in self._models:
-                self._rows.append(_row(face, model, picture))
+                self._rows.append(prediction_row(place, model, face.probabilities.get(model, {}), picture))
                 if model in face.explanations:
-                    self._reasons.append(_reason(face, model, picture, annotated))
+                    explanation = face.explanations[model]
+                    self._reasons.append(
+                        explanation_line(place, model, explanation, picture=picture, annotated=annotated)
+                    )
         self._frames += 1
 
     def write(self) -> pd.DataFrame:
@@ -193,25 +193,12 @@ def jpeg(rgb: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _row(face: FacePrediction, model: str, picture: str) -> dict[str, Any]:
+def _place(face: FacePrediction) -> dict[str, Any]:
     x0, y0, x1, y1 = (float(value) for value in face.box_xyxy)
-    probabilities = face.probabilities.get(model, {})
     return {
         **{"input": face.input, "frame": face.frame, "time_s": face.time_s, "face": face.face},
         **{"x": x0, "y": y0, "w": x1 - x0, "h": y1 - y0, "confidence": float(face.confidence)},
-        **{"model": model, "label": face.label(model)},
-        **{f"p_{emotion}": value for emotion, value in probabilities.items()},
-        "picture": picture,
     }
-
-
-def _reason(face: FacePrediction, model: str, picture: str, annotated: str | None) -> str:
-    record = {
-        **{"input": face.input, "frame": face.frame, "face": face.face, "model": model, "picture": picture},
-        **({"annotated": annotated} if annotated else {}),
-        **face.explanations[model].to_dict(),
-    }
-    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 def _without_results(photos: list[Path], out: Path) -> list[Path]:
