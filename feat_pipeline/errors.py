@@ -28,3 +28,7 @@ class UnavailableError(FeatPipelineError, RuntimeError):
 
 class UsageError(FeatPipelineError, ValueError):
     """A parameter or an option with a wrong value."""
+
+
+class TrainingError(FeatPipelineError, RuntimeError):
+    """A training that cannot go on; the message says where its last good state lies."""

@@ -1,0 +1,1 @@
+"""Labelled faces from the files that data sets are published in."""
