@@ -17,8 +17,8 @@ Measured on the embedded backend's AUs of FER2013 (35 AUs): of the pairs of rows
 are copies of one picture (pixels correlate over .9), of those from 0.05 to 0.1, 50 %, from 0.1 to 0.15,
 29 %. In 4,473 OpenFace stills, two rows at most 40 apart in the file are 158 times as likely to be under
 0.1 apart as rows over 400 apart (17 and 5 pairs); from 0.2 on, groups of rows that resemble each other
-by chance run together. Frames of one video that merely show one person are mostly further apart than this: they need
-groups by person or blocks of adjacent rows.
+by chance run together. Frames of one video that merely show one person are mostly further apart than
+this: they need groups by person or blocks of adjacent rows.
 """
 
 _CHUNK = 128  # rows whose neighbours are held at a time
