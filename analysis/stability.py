@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.aumatrix import aligned
-from analysis.design import standardised
+from analysis.design import fitted_design
+from analysis.errors import FitError
 from analysis.people import percentile_interval, person_draws
 from analysis.ridge import maximise
 
@@ -45,7 +46,7 @@ def stability(
     groups : (n,) array-like, optional
         The person on each face; else single faces are resampled.
     level, draws, seed
-        Of the bootstrap.
+        Of the bootstrap. A draw without any share of some class is left out.
 
     Returns
     -------
@@ -57,6 +58,11 @@ def stability(
         estimate's, both per standard deviation of their term.
 
         Without rows, and NaN, for more than `MOST_TERMS` terms: the model's notes say so.
+
+    Raises
+    ------
+    FitError
+        Where no draw holds every class.
     """
     import pandas as pd
     from scipy.stats import rankdata
@@ -66,18 +72,20 @@ def stability(
         model.notes_.append(f"stability was not measured: {terms} terms are more than {MOST_TERMS}")
         return pd.DataFrame(columns=[*_COLUMNS]), float("nan")
     values = aligned(X, model)
-    design = standardised(model.fitted_terms, values)
-    Z = design(values)
-    drawn = np.stack(
-        [
-            maximise(Z, probabilities, weights, model.alpha_, tol=1e-5).parameters[:, 1:]
-            for weights in person_draws(groups, len(Z), draws, seed)
-        ]
-    )
-    estimate = model.coef_ * design.scale
-    ranks = rankdata(drawn.reshape(draws, -1), axis=1)
-    correlation = np.corrcoef(rankdata(estimate), ranks)[0, 1:].mean()
-    low, high = percentile_interval(drawn / design.scale, level)
+    design = fitted_design(model, values)
+    Z, fits = design(values), []
+    for weights in person_draws(groups, len(Z), draws, seed):
+        rows = weights > 0
+        if probabilities[rows].any(axis=0).all():
+            found = maximise(Z[rows], probabilities[rows], weights[rows], model.alpha_, tol=1e-5)
+            fits.append(design.to_terms(found.parameters)[:, 1:])
+    if not fits:
+        raise FitError(f"stability: none of {draws} draws of persons holds every class; draw more")
+    drawn = np.stack(fits)
+    estimate, sd = model.coef_, model.terms_of(values).std(axis=0)
+    ranks = rankdata((drawn * sd).reshape(len(drawn), -1), axis=1)
+    correlation = np.corrcoef(rankdata(estimate * sd), ranks)[0, 1:].mean()
+    low, high = percentile_interval(drawn, level)
     same = (np.sign(drawn) == np.sign(estimate)).mean(axis=0)
     K, T = estimate.shape
     columns = {
@@ -85,6 +93,6 @@ def stability(
         "au": np.tile(model.feature_names_in_[model.term_feature_], K),
         "term": np.tile(model.term_names_, K),
     }
-    numbers = {"coef": model.coef_, "low": low, "high": high, "sign_consistency": same}
+    numbers = {"coef": estimate, "low": low, "high": high, "sign_consistency": same}
     table = pd.DataFrame(columns | {name: each.ravel() for name, each in numbers.items()})
     return table, float(correlation)

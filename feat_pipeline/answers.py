@@ -1,0 +1,170 @@
+"""Files of predictions, read and joined: what each model answered for the same faces."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feat_pipeline.errors import InputError
+from feat_pipeline.sources import PathLike
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACE = ("input", "frame", "face")
+"""The columns that say which face it is; the latter two count as 0 where a file lacks them."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one model answered.
+
+    Parameters
+    ----------
+    model : str
+    file : Path
+        Where it stands.
+    frame : DataFrame
+        One row a face: ``input, frame, face``, ``p_<emotion>`` and whatever else the file holds.
+    notes : list of str
+        What was left out.
+    """
+
+    model: str
+    file: Path
+    frame: pd.DataFrame
+    notes: list[str]
+
+    @property
+    def keys(self) -> pd.MultiIndex:
+        """The faces, by ``input, frame, face``."""
+        import pandas as pd
+
+        return pd.MultiIndex.from_frame(self.frame[[*FACE]])
+
+
+def read_answers(paths: Iterable[PathLike]) -> dict[str, Answers]:
+    """Read the answers of all models in some files.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        ``predictions.csv`` as predict writes it, a folder that holds one, or any CSV with the columns
+        ``input`` and ``p_<emotion>`` and perhaps ``frame``, ``face`` and ``model``. Without ``model`` a file
+        is one model's, called by the file's name.
+
+    Returns
+    -------
+    dict of str to Answers
+        By the model's name; where two files name the same one, the folder's name stands in front.
+
+    Raises
+    ------
+    InputError
+        A file is missing or no such table, answers a face twice, or two models cannot be told apart.
+    """
+    found = [one for path in paths for one in _read(Path(path))]
+    counts = Counter(one.model for one in found)
+    named: dict[str, Answers] = {}
+    for one in found:
+        twice = counts[one.model] > 1
+        name = f"{one.file.resolve().parent.name}/{one.model}" if twice else one.model
+        if name in named:
+            raise InputError(
+                f"{one.file}: model {one.model} stands in {named[name].file} too, and both folders have the "
+                f"same name; rename one of them"
+            )
+        named[name] = one
+    return named
+
+
+def same_faces(answers: Mapping[str, Answers]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Keep the faces that all models answered.
+
+    Returns
+    -------
+    frames : dict of str to DataFrame
+        By the model's name, with the same faces in the same order.
+    notes : list of str
+        What was left out.
+
+    Raises
+    ------
+    InputError
+        No face was answered by all of them; with an example of each.
+    """
+    first, *others = answers.values()
+    common = first.keys
+    for one in others:
+        common = common[common.isin(one.keys)]
+    if not len(common):
+        examples = "; ".join(f"{name} has {one.keys[0]}" for name, one in answers.items())
+        raise InputError(f"no face was answered by all models: {examples}; input, frame and face must agree")
+    notes = [note for one in answers.values() for note in one.notes]
+    frames = {}
+    for name, one in answers.items():
+        frames[name] = one.frame.iloc[one.keys.get_indexer(common)].reset_index(drop=True)
+        gone = len(one.frame) - len(common)
+        if gone:
+            notes.append(f"{name}: {gone} of {len(one.frame)} faces have no counterpart and are left out")
+    return frames, notes
+
+
+def _read(path: Path) -> list[Answers]:
+    from analysis.autable_read import read_csv
+    from analysis.errors import TableError
+
+    file = path / "predictions.csv" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(
+            f"{file}: no such file; expected predictions, as 'feat-pipeline predict' writes them"
+        )
+    try:
+        frame = read_csv(file, "input", "model", "label", "picture")
+    except TableError as error:
+        raise InputError(str(error)) from None
+    columns = [str(name) for name in frame.columns]
+    if "input" not in columns or not any(name.startswith("p_") for name in columns):
+        raise InputError(
+            f"{file}: expected the columns input and p_<emotion>, such as p_happy; it has "
+            f"{', '.join(columns[:12])}"
+        )
+    for column in FACE[1:]:
+        frame[column] = _whole(frame[column], column, file) if column in columns else 0
+    if "model" not in columns:
+        return [_one(file, file.stem if file.stem != "predictions" else file.resolve().parent.name, frame)]
+    return [_one(file, str(name), part) for name, part in frame.groupby("model", sort=False)]
+
+
+def _whole(column: pd.Series, name: str, file: Path) -> pd.Series:
+    try:
+        return column.astype(np.int64)
+    except (TypeError, ValueError):
+        raise InputError(f"{file}: column {name}: expected whole numbers") from None
+
+
+def _one(file: Path, model: str, frame: pd.DataFrame) -> Answers:
+    """Leave out the emotions that this model does not know, and the faces without an answer."""
+    probabilities = [name for name in frame.columns if str(name).startswith("p_")]
+    unknown = [name for name in probabilities if frame[name].isna().all()]
+    frame = frame.drop(columns=unknown)
+    answered = frame[[name for name in probabilities if name not in unknown]].notna().any(axis=1)
+    notes = []
+    if not answered.all():
+        notes.append(f"{model}: {(~answered).sum()} of {len(frame)} faces have no answer and are left out")
+    frame = frame[answered].reset_index(drop=True)
+    if frame.empty:
+        raise InputError(f"{file}: model {model} answered no face; its p_ columns are empty")
+    twice = frame.duplicated([*FACE])
+    if twice.any():
+        first = frame.loc[twice, [*FACE]].iloc[0].tolist()
+        raise InputError(
+            f"{file}: model {model} answers {twice.sum()} faces twice, such as input, frame, face {first}; "
+            f"keep one row of each"
+        )
+    return Answers(model, file, frame, notes)
