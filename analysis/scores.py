@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.aumatrix import named_matrix
 from analysis.errors import FitError
+from analysis.metrics import scores, totals
 from analysis.splits import grouped_folds, rarest
 
 
@@ -27,22 +28,17 @@ def score(classes: np.ndarray, probabilities: np.ndarray, y: Any) -> dict[str, f
     Returns
     -------
     dict
-        `accuracy`, `balanced_accuracy` and `macro_f1` (mean recall and mean F1 of the classes that
-        occur), `log_loss` (nats), `majority` (share of the most frequent label: what guessing it
-        scores), `n`.
+        `accuracy`, `balanced_accuracy`, `macro_f1` and `log_loss`, see `analysis.metrics.scores`;
+        `majority`, the share of the most frequent label: what guessing it scores; `n`.
     """
-    from sklearn.metrics import f1_score, log_loss, recall_score
-
-    y = np.asarray(y)
-    predicted = classes[probabilities.argmax(axis=1)]
-    macro = {"labels": np.unique(y), "average": "macro", "zero_division": 0}
+    order = np.argsort(classes)
+    codes = order[np.searchsorted(classes, np.asarray(y), sorter=order)]
+    found = scores(totals(probabilities, codes, [np.ones(len(codes))]))
+    named = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
     return {
-        "accuracy": float(np.mean(predicted == y)),
-        "balanced_accuracy": float(recall_score(y, predicted, **macro)),
-        "macro_f1": float(f1_score(y, predicted, **macro)),
-        "log_loss": float(log_loss(y, probabilities, labels=classes)),
-        "majority": float(np.unique(y, return_counts=True)[1].max() / len(y)),
-        "n": len(y),
+        **{metric: float(found[metric][0]) for metric in named},
+        "majority": float(np.bincount(codes).max() / len(codes)),
+        "n": len(codes),
     }
 
 
