@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from analysis.errors import FitError
 from analysis.ridge import maximise, softmax
 from analysis.terms import Functions, Terms, make_terms, single_functions
+
+if TYPE_CHECKING:
+    from analysis.logit import MultinomialLogit
 
 PAIR_PENALTY = 30.0
 """How much more strongly the coefficients of pairs are drawn to zero than those of single AUs."""
@@ -58,8 +61,16 @@ class Design(NamedTuple):
         columns /= self.scale
         return columns
 
-    def to_terms(self) -> np.ndarray:
-        """Make the matrix (T + 1, C + 1) from [intercept, coefficients] of columns to those of terms."""
+    def to_terms(self, parameters: np.ndarray) -> np.ndarray:
+        """Turn (..., C + 1) parameters of columns, the intercept first, into (..., T + 1) of terms."""
+        return parameters @ self.matrix().T
+
+    def from_terms(self, parameters: np.ndarray) -> np.ndarray:
+        """Turn (..., T + 1) parameters of terms, as `to_terms` made them, back into (..., C + 1)."""
+        return parameters @ np.linalg.pinv(self.matrix()).T
+
+    def matrix(self) -> np.ndarray:
+        """Make the (T + 1, C + 1) matrix that `to_terms` multiplies by."""
         matrix = np.zeros(np.add(self.mixture.shape, 1))
         matrix[0] = np.r_[1.0, -self.mean / self.scale]
         matrix[1:, 1:] = self.mixture.toarray() / self.scale
@@ -106,18 +117,27 @@ def design(problem: Problem, kind: str, knots: Any, pairs: Any, mixed: bool) -> 
     chosen = strongest_pairs(problem, singles) if isinstance(pairs, str) else _known(pairs, names)
     products = _products(singles, [(names.index(a), names.index(b)) for a, b in chosen])
     terms = make_terms(singles, [(singles[s], singles[t]) for s, t in products])
-    return standardised(terms, values, _mixture(singles, products, values) if mixed else None)
+    return standardised(terms, values, mixed)
 
 
-def standardised(terms: Terms, X: np.ndarray, mixture: Any = None) -> Design:
-    """Find means and scales of columns on training rows (n, p); columns that do not vary are left out.
+def fitted_design(model: MultinomialLogit, values: np.ndarray) -> Design:
+    """Make the design of a fitted model again, on (n, p) values in the order of its `feature_names_in_`.
+
+    On the rows that it was fitted to, a fit to this design with the ridge strength `alpha_` is the model.
+    """
+    return standardised(model.fitted_terms, values, mixed=model.alpha_ > 0)
+
+
+def standardised(terms: Terms, X: np.ndarray, mixed: bool = False) -> Design:
+    """Find means and scales of columns, as `design` says, on (n, p) rows; those that do not vary drop out.
 
     The scale of a pair's column is its standard deviation times the root of `PAIR_PENALTY`, so that one
     ridge strength does for all.
     """
     from scipy import sparse
 
-    mixture = sparse.eye_array(len(terms.names), format="csc") if mixture is None else mixture
+    mixed = mixed and bool(terms.paired.any())
+    mixture = _mixture(terms, X) if mixed else sparse.eye_array(len(terms.names), format="csc")
     columns = (mixture.T @ terms(X).T).T
     mean, spread = columns.mean(axis=0), columns.std(axis=0)
     varies = spread > 1e-9 * np.abs(columns).max(axis=0)
@@ -146,13 +166,14 @@ def strongest_pairs(problem: Problem, singles: Functions) -> list[tuple[str, str
     pairs = list(combinations(sorted(names), 2))
     if len(pairs) <= MOST_PAIRS:
         return pairs
-    Z = standardised(make_terms(singles), values)(values)
+    alone = make_terms(singles)
+    Z = standardised(alone, values)(values)
     fitted = maximise(Z, problem.targets, problem.weights, _SCREENING_ALPHA, tol=1e-4).parameters
     residual = problem.targets - softmax(fitted[:, 0] + Z @ fitted[:, 1:].T)
     if problem.weights is not None:
         residual *= problem.weights[:, None]
     owner = np.array([feature for feature, _, _ in singles])
-    ramps = make_terms(singles)(values) @ _ramps(singles)
+    ramps = alone(values) @ _ramps(alone)
     ramps -= ramps.mean(axis=0)
     strength = []
     for a, b in pairs:
@@ -183,28 +204,37 @@ def _products(singles: Functions, pairs: list[tuple[int, int]]) -> list[tuple[in
     return [(s, t) for a, b in pairs for s in of[a] for t in of[b]]
 
 
-def _ramps(singles: Functions) -> np.ndarray:
+def _ramps(singles: Terms) -> np.ndarray:
     """Make the matrix that turns an AU and its hinges to its parts below, between and above the knots."""
-    matrix = np.eye(len(singles))
-    for s in range(len(singles) - 1):
-        if singles[s][0] == singles[s + 1][0]:
-            matrix[s + 1, s] = -1.0
+    matrix = np.eye(len(singles.names))
+    same = np.flatnonzero(singles.feature[:-1] == singles.feature[1:])
+    matrix[same + 1, same] = -1.0
     return matrix
 
 
-def _mixture(singles: Functions, products: list[tuple[int, int]], values: np.ndarray) -> Any:
+def _mixture(terms: Terms, X: np.ndarray) -> Any:
     """Express the penalised columns by terms: single functions, then products of centred ramps."""
     from scipy import sparse
 
+    singles, products = terms.keep(~terms.paired), terms.keep(terms.paired)
+    place = {function: s for s, function in enumerate(_functions(singles.feature, singles.knot))}
+    first = _functions(products.feature, products.knot)
+    second = _functions(products.second_feature, products.second_knot)
     ramps = _ramps(singles)
-    means = make_terms(singles)(values).mean(axis=0) @ ramps
+    means = singles(X).mean(axis=0) @ ramps
     parts = [np.flatnonzero(column).tolist() for column in ramps.T]
-    position = {product: len(singles) + i for i, product in enumerate(products)}
-    entries: list[tuple[int, int, float]] = [(s, s, 1.0) for s in range(len(singles))]
+    position = {
+        (place[a], place[b]): len(place) + i for i, (a, b) in enumerate(zip(first, second, strict=True))
+    }
+    entries: list[tuple[int, int, float]] = [(s, s, 1.0) for s in range(len(place))]
     for (s, t), column in position.items():
         entries += [(position[u, v], column, ramps[u, s] * ramps[v, t]) for u in parts[s] for v in parts[t]]
         entries += [(u, column, -means[t] * ramps[u, s]) for u in parts[s]]
         entries += [(v, column, -means[s] * ramps[v, t]) for v in parts[t]]
     rows, columns, weights = zip(*entries, strict=True)
-    size = len(singles) + len(products)
-    return sparse.csc_array((weights, (rows, columns)), shape=(size, size))
+    return sparse.csc_array((weights, (rows, columns)), shape=(len(terms.names),) * 2)
+
+
+def _functions(feature: np.ndarray, knot: np.ndarray) -> list[tuple[int, float]]:
+    """Make keys of functions of one AU; NaN, which equals nothing, becomes -inf."""
+    return list(zip(feature.tolist(), np.where(np.isnan(knot), -np.inf, knot).tolist(), strict=True))

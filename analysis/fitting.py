@@ -100,10 +100,9 @@ def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | No
     Z = basis(values)
     estimate = maximise(Z, targets, weights, model.alpha_, model.max_iter, model.tol)
     _describe(model, problem, basis.terms)
-    to_terms = basis.to_terms()
-    raw = estimate.parameters @ to_terms.T
+    raw = basis.to_terms(estimate.parameters)
     model.intercept_, model.coef_ = raw[:, 0].copy(), raw[:, 1:].copy()
-    model.covariance_ = _covariance(model, Z, estimate.parameters, problem, to_terms)
+    model.covariance_ = _covariance(model, Z, estimate.parameters, problem, basis)
     model.n_iter_, model.converged_ = estimate.iterations, not estimate.complaint
     chances = softmax(basis.terms(values) @ model.coef_.T + model.intercept_)
     likelihoods = (targets * np.log(np.maximum(chances, np.finfo(float).tiny))).sum(axis=1)
@@ -113,8 +112,9 @@ def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | No
 
 
 def _covariance(
-    model: MultinomialLogit, Z: np.ndarray, parameters: np.ndarray, problem: Problem, to_terms: np.ndarray
+    model: MultinomialLogit, Z: np.ndarray, parameters: np.ndarray, problem: Problem, basis: Design
 ) -> np.ndarray | None:
+    to_terms = basis.matrix()
     K, width, columns = len(parameters), *to_terms.shape
     if (K - 1) * width > MOST_FREE_PARAMETERS:
         model.notes_.append(
