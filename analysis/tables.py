@@ -268,7 +268,7 @@ def _sorted(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _estimate_of(name: str) -> Callable[[Mapping[str, Any]], str]:
     if name == "log_odds":
-        return lambda row: _spanned(row, "odds_ratio", "odds_ratio_low", "odds_ratio_high")
+        return lambda row: _ratio(row, "odds_ratio")
     if name == "marginal_effects":
         return lambda row: _spanned(row, "effect", "low", "high", digits=1, factor=100)
     return lambda row: _spanned(row, "coef", "low", "high")
@@ -308,7 +308,7 @@ def _long(name: str) -> Callable[[Any], Printed]:
         for row in _sorted(result.tables[name]):
             line = {"emotion": row["emotion"], "term": term_title(row["term"]), "estimate": estimate(row)}
             if name == "log_odds":
-                line["per SD"] = _spanned(row, "odds_ratio_sd", "odds_ratio_sd_low", "odds_ratio_sd_high")
+                line["per SD"] = _ratio(row, "odds_ratio_sd")
             factor, digits = (100, 2) if name == "marginal_effects" else (1, 3)
             if name != "log_odds":
                 line["SE"] = number_text(_times(row["se"], factor), digits)
@@ -317,6 +317,12 @@ def _long(name: str) -> Callable[[Any], Printed]:
         return Printed(caption, _frame(rows, "emotion", "term"))
 
     return lay_out
+
+
+def _ratio(row: Mapping[str, Any], name: str) -> str:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    small = not _unknown(low) and low < 0.1
+    return with_interval(value, low, high, digits=3 if small else 2)
 
 
 def _times(value: Any, factor: float) -> float:

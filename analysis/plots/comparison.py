@@ -177,7 +177,7 @@ def _score_panel(axes: Any, part: pd.DataFrame) -> None:
         style = style_of(row)
         axes.hlines(row, low, high, color=style.colour, linewidth=1.6)
         axes.plot(value, row, style.marker, color=style.colour, markersize=5)
-        right = value if np.isnan(high) else high
+        right = np.nanmax([value, high])
         axes.annotate(
             f"{value:.3f}", (right, row), (4, 0), textcoords="offset points", va="center", fontsize=TINY
         )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _VIF_SHOWN = 25.0
 _NAMED = 20
+_LINE = 0.19
 _WRITTEN = 12
 """Up to this many AUs the correlations are written into their cells."""
 
@@ -49,10 +50,10 @@ def diagnostics_panel(inference: Any) -> Figure:
     """
     checks, collinearity = inference.tables["checks"], inference.tables["collinearity"]
     lines = [
-        (check, "\n".join(textwrap.wrap(str(check["meaning"]), 50))) for check in checks.to_dict("records")
+        (check, "\n".join(textwrap.wrap(str(check["meaning"]), 46))) for check in checks.to_dict("records")
     ]
     above, below = (
-        0.25 + 0.19 * sum(text.count("\n") + 1 for _, text in lines),
+        0.25 + _LINE * sum(_heights(lines)),
         1.1 + 0.165 * len(collinearity),
     )
     with new_figure((WIDTH, 0.5 + above + below), 0) as (figure, _):
@@ -87,7 +88,7 @@ def correlation_heatmap(inference: Any) -> Figure:
 
 
 def _checks(axes: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
-    heights = [text.count("\n") + 1 for _, text in lines]
+    heights = _heights(lines)
     axes.set_axis_off()
     axes.set_ylim(sum(heights) - 0.4, -0.6)
     axes.set_xlim(0, 1)
@@ -98,9 +99,14 @@ def _checks(axes: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
         axes.text(0.025, row, word, va="center", color=colour, fontweight="bold", fontsize=SMALL)
         axes.text(0.1, row, shortened(check["check"], 38), va="center", fontsize=SMALL)
         figures = f"{compact(check['value'])}  (limit {compact(check['limit'])})"
-        axes.text(0.41, row, figures, va="center", fontsize=SMALL)
-        axes.text(0.6, row - 0.28, meaning, va="top", fontsize=TINY, color=GREY, linespacing=1.25)
+        axes.text(0.38, row, figures, va="center", fontsize=SMALL)
+        axes.text(0.62, row - 0.28, meaning, va="top", fontsize=TINY, color=GREY, linespacing=1.25)
         row += height
+
+
+def _heights(lines: list[tuple[dict[str, Any], str]]) -> list[int]:
+    """Count the rows that each check takes; its meaning stands in smaller type, two lines to a row."""
+    return [-(-2 * (text.count("\n") + 1) // 3) for _, text in lines]
 
 
 def _outcome(check: dict[str, Any]) -> tuple[str, str, str]:

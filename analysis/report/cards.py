@@ -57,8 +57,10 @@ def card_view(face: Face, number: int, of_photo: tuple[int, int], low: set[str])
 
 def _where(face: Face, of_photo: tuple[int, int]) -> str:
     text = f"face {of_photo[0]} of {of_photo[1]}" if of_photo[1] > 1 else "the only face"
-    if face.time_s > 0 or face.frame > 0:
+    if face.time_s > 0 or (face.frame > 0 and not math.isnan(face.time_s)):
         text += f", at {face.time_s:.2f} s"
+    elif face.frame > 0:
+        text += f", frame {face.frame}"
     return text
 
 

@@ -41,6 +41,7 @@ def comparison_view(result: Saved, directory: Path) -> dict[str, Any]:
     """
     facts, tables = result.facts, result.tables
     text = printed_tables(result)
+    disagreements = _disagreements(result, directory)
     return {
         "models": [str(name) for name in facts["models"]],
         "sample": sample_words(facts),
@@ -54,7 +55,8 @@ def comparison_view(result: Saved, directory: Path) -> dict[str, Any]:
         "by_people": "p_people" in tables.get("pairs", ()),
         "verdicts": _verdicts(result),
         "per_class": printed(text["per_class"]),
-        "disagreements": _disagreements(result, directory),
+        "disagreements": disagreements,
+        "pictured": any(face["picture"] for face in disagreements),
         "disagreeing": len(tables["disagreements"]),
         "prototypes": prototype_views(tables.get("prototypes")),
     }

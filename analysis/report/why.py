@@ -105,15 +105,15 @@ def _change(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not found:
         return None
     target = found["target"]
-    ways = [
-        {
-            "kind": _WAYS.get(way["kind"], way["kind"]),
-            "text": way["text"],
-            "reached": f"{target} {percent(way['probabilities'][target])}" if way["exists"] else "",
-        }
-        for way in found["ways"]
-    ]
-    return {"answer": found["answer"], "target": target, "ways": ways}
+    ways: dict[str, dict[str, str]] = {}
+    for way in found["ways"]:
+        kind = _WAYS.get(way["kind"], str(way["kind"]))
+        if way["text"] in ways:
+            ways[way["text"]]["kind"] += f"; {kind[0].lower()}{kind[1:]}"
+        else:
+            reached = f"{target} {percent(way['probabilities'][target])}" if way["exists"] else ""
+            ways[way["text"]] = {"kind": kind, "text": way["text"], "reached": reached}
+    return {"answer": found["answer"], "target": target, "ways": list(ways.values())}
 
 
 def _classifier(said: Mapping[str, Any] | None) -> dict[str, Any] | None:
