@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis.design import standardised
 from analysis.fitting import MOST_FREE_PARAMETERS
 from analysis.ridge import covariance, softmax
 from analysis.sample import Sample
@@ -65,7 +66,7 @@ def diagnose(sample: Sample, parameters: np.ndarray, alpha: float, clustered: bo
     sample : Sample
         The rows.
     parameters : (K, T + 1) float64 ndarray
-        Of the standardised terms.
+        Of the columns of the sample's design.
     alpha : float
         Ridge strength of the fit; anything but 0 rules inference out.
     clustered : bool
@@ -94,11 +95,11 @@ def diagnose(sample: Sample, parameters: np.ndarray, alpha: float, clustered: bo
     rows = [
         _penalty(alpha),
         _size((K - 1) * width),
-        _rank(Z, sample.design.terms.names),
+        _rank(sample),
         _rows_per_term(sample),
     ]
-    if clustered and sample.people is not None:
-        rows.append(_people(int(sample.people.max()) + 1))
+    if clustered and sample.head_count is not None:
+        rows.append(_people(sample.head_count))
     if spread is not None and alpha == 0:
         rows += [
             _converged(Z, sample.targets, parameters),
@@ -168,9 +169,10 @@ def _size(free: int) -> _Check:
     return _Check("free parameters", float(free), float(MOST_FREE_PARAMETERS), passed, meaning)
 
 
-def _rank(Z: np.ndarray, names: list[str]) -> _Check:
-    kept = independent(Z)
-    gone = [name for name, stays in zip(names, kept, strict=True) if not stays]
+def _rank(sample: Sample) -> _Check:
+    alone = standardised(sample.design.terms, sample.values)
+    kept = independent(alone(sample.values))
+    gone = [name for name, stays in zip(alone.terms.names, kept, strict=True) if not stays]
     meaning = "no term is a combination of others" if not gone else f"others determine {_listed(gone)}"
     return _Check("rank", float(kept.sum()), float(len(kept)), not gone, meaning)
 

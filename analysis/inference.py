@@ -10,8 +10,9 @@ import numpy as np
 
 from analysis.diagnostics import Diagnosis, collinearity, diagnose
 from analysis.errors import AnalysisError, FitError
+from analysis.fitting import MOST_FREE_PARAMETERS
 from analysis.sample import Sample, sample_of
-from analysis.uncertainty import Columns, Likelihood, Resampled, likelihood, resampled
+from analysis.uncertainty import Columns, Likelihood, Resampled, jackknifed, likelihood, resampled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def infer(
     reference: Any = None,
     errors: str = "auto",
     level: float = 0.95,
-    draws: int = 200,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Inference:
     """Infer from a fitted model, by maximum likelihood where that is valid, else by a ridge's bootstrap.
@@ -110,8 +111,11 @@ def infer(
         From the information, HC0, or clustered by `groups`; 'auto' clusters where there are groups.
     level : float
         Of the intervals.
-    draws, seed : int
-        Of the bootstrap, where maximum likelihood is not valid.
+    draws : int, optional
+        Of the bootstrap, where maximum likelihood is not valid; default 200, or 50 with more than
+        `analysis.fitting.MOST_FREE_PARAMETERS`, whose every fit takes seconds.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
@@ -141,7 +145,7 @@ def infer(
     sample = sample_of(model, X, y, groups)
     place = _place(reference, sample.classes)
     parameters = np.column_stack([model.intercept_, model.coef_])
-    diagnosis = diagnose(sample, sample.standardise(parameters), model.alpha_, chosen == "cluster")
+    diagnosis = diagnose(sample, sample.design.from_terms(parameters), model.alpha_, chosen == "cluster")
     switches = _presence(model, sample)
     facts: dict[str, Any] = {"valid": False, "method": "maximum likelihood", "why": list(diagnosis.why)}
     facts |= {"errors": chosen, "reference": sample.classes[place].item(), "level": level}
@@ -156,15 +160,18 @@ def infer(
     if found is None:
         model, sample, more = _penalised(model, sample, X, y, groups)
         parameters = np.column_stack([model.intercept_, model.coef_])
+        draws = draws if draws is not None else _draws(parameters)
         found = resampled(sample, parameters, model.alpha_, level, switches, draws, seed)
         unit = "people" if groups is not None else "rows"
         facts |= {"method": f"ridge, bootstrap over {unit}", "errors": "bootstrap", "alpha": model.alpha_}
         facts["draws"], notes = len(found.draws), [*model.notes_, *more, _PENALISED]
+        if len(found.draws) < draws:
+            notes.append(f"{draws - len(found.draws)} of {draws} draws had no row of some class: left out")
     facts["valid"] = isinstance(found, Likelihood)
     facts |= _sizes(sample) | {"separation": diagnosis.kind, "condition": diagnosis.condition}
     facts |= {"effects": "from 0 to 1" if switches else "slope", "converged": bool(model.converged_)}
     facts |= _fit_statistics(sample, model.log_likelihood_, found, chosen)
-    facts["notes"] = [*notes, *_notes(found, groups, draws)]
+    facts["notes"] = [*notes, *_notes(found, groups)]
     return Inference(facts, _tables(found, sample, place, diagnosis))
 
 
@@ -212,9 +219,12 @@ def _penalised(
     return ridge, sample_of(ridge, X, y, groups), notes
 
 
+def _draws(parameters: np.ndarray) -> int:
+    return 200 if parameters.size <= MOST_FREE_PARAMETERS else 50
+
+
 def _sizes(sample: Sample) -> dict[str, Any]:
-    people = None if sample.people is None else int(sample.people.max()) + 1
-    return {"n": len(sample.codes), "n_groups": people, "classes": sample.classes.tolist()}
+    return {"n": len(sample.codes), "n_groups": sample.head_count, "classes": sample.classes.tolist()}
 
 
 def _fit_statistics(
@@ -241,16 +251,13 @@ def _fit_statistics(
     return facts
 
 
-def _notes(found: Likelihood | Resampled, groups: Any, draws: int) -> list[str]:
+def _notes(found: Likelihood | Resampled, groups: Any) -> list[str]:
     notes = [] if groups is not None else [_INDEPENDENT]
-    if isinstance(found, Resampled):
-        lost = draws - len(found.draws)
-        if lost:
-            notes.append(f"{lost} of {draws} draws had no row of some class: left out")
-    elif found.people is not None:
+    if isinstance(found, Likelihood) and found.people is not None:
+        kind = "jackknife, CR3" if jackknifed(found.sample) else "sandwich, CR1: too small for few people"
         notes.append(
-            f"errors are clustered by {found.people} people; tests and intervals use t and F with "
-            f"{found.people - 1} degrees of freedom"
+            f"errors are clustered by {found.people} people ({kind}); tests and intervals use t and F "
+            f"with {found.people - 1} degrees of freedom"
         )
     return notes
 
@@ -324,5 +331,5 @@ def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
         adjusted = np.full(len(table), np.nan)
         if tested.any():
             adjusted[tested] = multipletests(table["p"][tested], method=method)[1]
-        table.insert(table.columns.get_loc("p") + 1, name, adjusted)
+        table.insert(list(table.columns).index("p") + 1, name, adjusted)
     return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, named_matrix
-from analysis.design import Design, standardised
+from analysis.design import Design, fitted_design
 from analysis.errors import AnalysisError
 from analysis.people import person_codes
 from analysis.ridge import softmax
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
     people : (n,) intp ndarray, or None
         Who each row shows, 0..G-1.
     design : Design
-        The T terms, with the means and scales that standardise them.
+        The T terms, and the columns, mostly the same standardised, to which parameters were fitted.
     """
 
     values: np.ndarray
@@ -47,17 +47,10 @@ class Sample(NamedTuple):
         """Classes as (n, K) float64 of 0 and 1."""
         return np.eye(len(self.classes))[self.codes]
 
-    def standardise(self, parameters: np.ndarray) -> np.ndarray:
-        """Turn (..., K, T + 1) parameters of the terms into those of the standardised terms."""
-        slopes = parameters[..., 1:] * self.design.scale
-        return np.concatenate(
-            [parameters[..., :1] + parameters[..., 1:] @ self.design.mean[:, None], slopes], -1
-        )
-
-    def unstandardise(self, parameters: np.ndarray) -> np.ndarray:
-        """Turn (..., K, T + 1) parameters of the standardised terms into those of the terms."""
-        slopes = parameters[..., 1:] / self.design.scale
-        return np.concatenate([parameters[..., :1] - slopes @ self.design.mean[:, None], slopes], -1)
+    @property
+    def head_count(self) -> int | None:
+        """Number of people; None where nobody says who the rows show."""
+        return None if self.people is None else int(self.people.max()) + 1
 
 
 def sample_of(model: MultinomialLogit, X: Any, y: Any, groups: Any = None) -> Sample:
@@ -97,8 +90,8 @@ def sample_of(model: MultinomialLogit, X: Any, y: Any, groups: Any = None) -> Sa
         own = np.maximum(chances[np.arange(len(codes)), codes], np.finfo(float).tiny)
         difference = abs(np.log(own).sum() - model.log_likelihood_)
         if difference <= 1e-6 * max(1.0, abs(model.log_likelihood_)):
-            design = standardised(model.fitted_terms, values)
-            return Sample(values, model.feature_names_in_.tolist(), codes, classes, people, design)
+            names = model.feature_names_in_.tolist()
+            return Sample(values, names, codes, classes, people, fitted_design(model, values))
     raise AnalysisError(
         f"the model was fitted on {model.n_} other rows, with weights or to soft labels; "
         f"expected the {len(values)} complete rows given here: fit it on them first"
