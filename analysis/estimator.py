@@ -1,4 +1,4 @@
-"""What scikit-learn expects of a classifier, without importing it."""
+"""What scikit-learn expects of a classifier, without importing it, and what a fitted one has."""
 
 from __future__ import annotations
 
@@ -56,3 +56,39 @@ class Estimator:
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
+
+
+class Learned:
+    """The types of what fitting a `MultinomialLogit` sets; its docstring says what they are."""
+
+    backend_: str
+    scale_: str
+    input_names_: list[str]
+    low_validity_: list[str]
+    notes_: list[str]
+    scores_: dict[str, Any]
+    alpha_path_: dict[str, list[float]]
+    alpha_: float
+    log_likelihood_: float
+    n_: int
+    n_iter_: int
+    converged_: bool
+    classes_: np.ndarray
+    class_count_: np.ndarray
+    feature_names_in_: np.ndarray
+    coef_: np.ndarray
+    intercept_: np.ndarray
+    covariance_: np.ndarray | None
+    term_names_: np.ndarray
+    term_feature_: np.ndarray
+    term_knot_: np.ndarray
+    term_second_feature_: np.ndarray
+    term_second_knot_: np.ndarray
+    term_mean_: np.ndarray
+    class_term_mean_: np.ndarray
+    term_part_mean_: np.ndarray
+    class_term_part_mean_: np.ndarray
+    feature_mean_: np.ndarray
+    feature_sd_: np.ndarray
+    feature_range_: np.ndarray
+    class_feature_mean_: np.ndarray

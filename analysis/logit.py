@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, checked_shares, checked_weights, named_matrix
 from analysis.errors import ModelError
-from analysis.estimator import Estimator
+from analysis.estimator import Estimator, Learned
 from analysis.fitting import check_parameters, fit_rows
 from analysis.ridge import softmax
 from analysis.terms import KNOT_QUANTILES, Terms
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from analysis.inference import Inference
 
 
-class MultinomialLogit(Estimator):
+class MultinomialLogit(Estimator, Learned):
     """Multinomial logistic regression on AUs, class-centred, with its covariance.
 
     A scikit-learn classifier by interface; fitting needs scikit-learn, predicting only numpy.
@@ -116,38 +116,6 @@ class MultinomialLogit(Estimator):
     """
 
     consumes = "aus"
-
-    backend_: str
-    scale_: str
-    input_names_: list[str]
-    low_validity_: list[str]
-    notes_: list[str]
-    scores_: dict[str, Any]
-    alpha_path_: dict[str, list[float]]
-    alpha_: float
-    log_likelihood_: float
-    n_: int
-    n_iter_: int
-    converged_: bool
-    classes_: np.ndarray
-    class_count_: np.ndarray
-    feature_names_in_: np.ndarray
-    coef_: np.ndarray
-    intercept_: np.ndarray
-    covariance_: np.ndarray | None
-    term_names_: np.ndarray
-    term_feature_: np.ndarray
-    term_knot_: np.ndarray
-    term_second_feature_: np.ndarray
-    term_second_knot_: np.ndarray
-    term_mean_: np.ndarray
-    class_term_mean_: np.ndarray
-    term_part_mean_: np.ndarray
-    class_term_part_mean_: np.ndarray
-    feature_mean_: np.ndarray
-    feature_sd_: np.ndarray
-    feature_range_: np.ndarray
-    class_feature_mean_: np.ndarray
 
     def __init__(
         self,

@@ -88,7 +88,8 @@ def cross_validate(
     classes = np.unique(y)
     held_out = np.full((len(y), len(classes)), np.nan)
     for train, test in grouped_folds(y, groups, folds=folds, seed=seed):
-        fitted = copy.deepcopy(model).fit(_rows(X, rows[train]), y[train])
+        people = None if groups is None else groups[train]
+        fitted = copy.deepcopy(model).fit(_rows(X, rows[train]), y[train], groups=people)
         columns = np.searchsorted(classes, fitted.classes_)
         held_out[test] = 0.0
         held_out[np.ix_(test, columns)] = fitted.predict_proba(_rows(X, rows[test]))

@@ -70,3 +70,16 @@ def test_rare_classes_lower_the_number_of_folds(faces):
         cross_validate(MultinomialLogit(), X.head(48), y[:48])
     with pytest.raises(FitError, match="only one class in 47"):
         cross_validate(MultinomialLogit(), X.head(47), y[:47])
+
+
+def test_groups_are_kept_together_inside_the_training_part_too(faces):
+    seen = []
+
+    class Recording(MultinomialLogit):
+        def fit(self, X, y, **more):
+            seen.append(more["groups"])
+            return super().fit(X, y, **more)
+
+    groups = np.arange(len(faces[1])) // 3
+    cross_validate(Recording(), *faces, groups=groups, folds=2)
+    assert sorted(np.concatenate(seen)) == groups.tolist()
