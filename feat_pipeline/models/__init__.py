@@ -18,7 +18,10 @@ SHIPPED: tuple[str, ...] = ("logit-embedded",)
 MODEL_FILE = "model.json"
 
 # The `format` that a model file states -> the class whose `load` reads it.
-LOADERS: dict[str, str] = {"multinomial-logit": "analysis.logit:MultinomialLogit"}
+LOADERS: dict[str, str] = {
+    "multinomial-logit": "analysis.logit:MultinomialLogit",
+    "cnn": "feat_pipeline.models.cnn:CnnClassifier",
+}
 
 
 class EmotionModel(Protocol):

@@ -4,6 +4,8 @@ import torch
 
 from feat_pipeline.augment import Augment, resized
 
+torch.set_num_threads(1)  # tiny nets: a second thread would only wait
+
 NONE = {"mirror": 0, "rotation_deg": 0, "scale": 0, "shift": 0, "gamma": 0, "erase": 0}
 
 

@@ -15,6 +15,8 @@ from feat_pipeline.models.nets import ResidualNet, predict_logits
 from feat_pipeline.recipe import Examples, Recipe
 from feat_pipeline.temperature import fit_temperature, log_loss
 
+torch.set_num_threads(1)  # tiny nets: a second thread would only wait
+
 SIDE = 12
 
 
