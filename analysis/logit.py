@@ -39,7 +39,8 @@ class MultinomialLogit(Estimator, Learned):
     knots : sequence of float, default (0.5, 0.85)
         Training quantiles of each AU where its hinges begin.
     pairs : 'auto' or sequence of (str, str), default 'auto'
-        AUs that are multiplied with each other; 'auto' for all.
+        AUs that are multiplied with each other; 'auto' for all, or, where there are more than
+        `analysis.design.MOST_PAIRS`, those with the largest score in a screening of the training rows.
     max_iter : int, default 200
         Iterations of the optimiser.
     tol : float, default 1e-8
