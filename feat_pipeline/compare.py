@@ -86,6 +86,7 @@ def compare_files(
         models=_regressions(answers),
     )
     result.facts["notes"][:0] = [*notes, *matched]
+    folder.clear()
     with folder.all_or_nothing():
         with named_errors(folder.path):
             result.save(folder.path)

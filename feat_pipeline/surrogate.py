@@ -60,8 +60,8 @@ def surrogate_files(
     out : path
         Folder that takes ``surrogate.json``, ``model.json`` (the regression, which ``explain`` reads),
         ``fidelity.csv``, ``stability.csv``, ``faces.csv`` (how far apart both are on each face),
-        ``explanations.jsonl`` (reasons for the first 1,000 held-out faces), ``run.json`` and
-        ``report.html``.
+        ``explanations.jsonl`` (reasons for the first 1,000 held-out faces; none where the surrogate is not to
+        be used), ``run.json`` and ``report.html``.
     model : str, optional
         Which one, where ``predictions`` holds several.
     labels : path, optional
@@ -115,12 +115,16 @@ def surrogate_files(
         seed=seed,
     )
     result.facts["notes"][:0] = [*notes, *matched]
+    if not result.usable:
+        result.facts["notes"].append("no face's reasons are written, since the surrogate is not to be used")
+    folder.clear()
     with folder.all_or_nothing():
         with named_errors(folder.path):
             result.save(folder.path)
         for each in ("fidelity", "stability", "faces"):
             folder.write(f"{each}.csv", result.tables[each].to_csv(index=False, float_format="%.6g"))
-        folder.write("explanations.jsonl", _reasons(result, table, frame))
+        if result.usable:
+            folder.write("explanations.jsonl", _reasons(result, table, frame))
         facts = {"backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale}}
         folder.write_json("run.json", log.record() | facts | {"notes": result.facts["notes"]})
     build_report(folder.path)

@@ -77,6 +77,18 @@ def test_reasons_are_those_of_the_held_out_faces_and_tell_the_distance(files):
         assert record["model"] == "net"
 
 
+def test_a_surrogate_that_is_not_to_be_used_gives_no_reasons(files):
+    table = pd.read_csv(files / "net.csv")
+    surrogate_files(files / "aus.csv", files / "net.csv", out=files / "out", **FEW)
+    table[["p_angry", "p_happy", "p_neutral"]] = np.random.default_rng(0).dirichlet(np.ones(3), 160)
+    table.to_csv(files / "noise.csv", index=False)
+    result = surrogate_files(files / "aus.csv", files / "noise.csv", out=files / "out", overwrite=True, **FEW)
+    assert not result.usable
+    assert result.facts["notes"] == ["no face's reasons are written, since the surrogate is not to be used"]
+    assert not (files / "out" / "explanations.jsonl").exists()
+    assert (files / "out" / "report.html").exists()
+
+
 def test_one_model_of_several_has_to_be_named(files):
     paths = (files / "aus.csv", files / "predictions.csv")
     with pytest.raises(UsageError, match="the file holds net, other; name one with --model"):
