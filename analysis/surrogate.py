@@ -209,7 +209,7 @@ def fit_surrogate(
     'flexible AU model' is gradient boosting on the AUs, fitted to the classifier's centred logits
     (floored at `FLOOR`): about the most that any model of these AUs could do. Its squared error on
     centred logits is what `logit_r2` counts; boosting the probabilities or their likelihood instead
-    came out at the same `kl_r2` and a lower `logit_r2`.
+    came out at about the same `kl_r2` and a lower `logit_r2`.
     """
     unknown = sorted(set(minimum) - set(FIDELITY))
     if unknown:
