@@ -1,4 +1,4 @@
-"""Searches for the smallest change of AUs: exact along one AU and for sums over AUs, else from some starts."""
+"""Searches for the smallest change: exact along one AU and for sums over AUs, else from several starts."""
 
 from __future__ import annotations
 

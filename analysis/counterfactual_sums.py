@@ -7,7 +7,11 @@ side only.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,13 +79,14 @@ def _solve(problem: Problem, cost: np.ndarray, touch: list[np.ndarray]) -> Any:
         more, limit = _tangents(pieces, squares, touch)
         rows, low, high = np.vstack([rows, more]), np.r_[low, limit], np.r_[high, np.full(len(limit), np.inf)]
     upper = np.r_[np.ones(2 * count), np.full(squares, np.inf)]
-    return milp(
-        cost,
-        integrality=np.r_[np.zeros(count), np.ones(count), np.zeros(squares)],
-        bounds=Bounds(np.zeros(len(cost)), upper),
-        constraints=LinearConstraint(csr_array(rows), low, high),
-        options={"time_limit": _SECONDS},
-    )
+    with _silent_stdout():
+        return milp(
+            cost,
+            integrality=np.r_[np.zeros(count), np.ones(count), np.zeros(squares)],
+            bounds=Bounds(np.zeros(len(cost)), upper),
+            constraints=LinearConstraint(csr_array(rows), low, high),
+            options={"time_limit": _SECONDS, "mip_rel_gap": _GAP / 2.0 if squares else 0.0},
+        )
 
 
 def _rules(problem: Problem, pieces: Pieces, squares: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,6 +117,19 @@ def _tangents(pieces: Pieces, squares: int, touch: list[np.ndarray]) -> tuple[np
         np.hstack([-2.0 * a[:, None] * move, np.zeros((squares, count)), np.eye(squares)]) for a in touch
     ]
     return np.vstack(blocks), np.concatenate([-a * a for a in touch])
+
+
+@contextmanager
+def _silent_stdout() -> Iterator[None]:
+    """Keep a line that HiGHS 1.12 prints (its issue 2783) out of the process's stdout, which is for data."""
+    kept = os.dup(1)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _values(problem: Problem, solution: np.ndarray) -> np.ndarray:

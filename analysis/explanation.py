@@ -59,7 +59,7 @@ class FaceExplanation:
     certainty : dict, or None
         `top_au`, the `share` of `draws` (of `seed`) from the coefficients' distribution in which it
         stays the AU that contributes most, for or against, and `others` that take its place. None
-        where no draws were asked for, or the model keeps no covariance.
+        where no draws were asked for, nothing contributes, or the model keeps no covariance.
     validity : dict of str to str
         AU column to what is known of its measurement: 'good', 'low', 'unknown'.
     notes : tuple of str

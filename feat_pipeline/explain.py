@@ -72,8 +72,8 @@ def explain_table(
     person : str, optional
         With baseline 'person': the column of the table that says who each face is, or ``COLUMN:REGEX``.
     counterfactuals : bool
-        Whether the smallest changes to another answer are looked for: about 0.2 s a face, and for tables of
-        more than 200 faces, which get none by least squares, 0.03 s.
+        Whether the smallest changes to another answer are looked for. With hinges on 35 AUs that takes about
+        0.2 s a face; tables of more than 200 faces get none by least squares, and then it is 0.01 s.
     report : bool
         Whether ``report.html`` is written too.
     overwrite : bool
@@ -149,7 +149,7 @@ class _Run:
             baseline=baseline,
             person=neutral,
             draws=DRAWS,
-            validity=_validity(self.model.backend_),
+            validity=_validity(self.table),
         )
         measured = ~np.isnan(self.table.aus[self.model.feature_names_in_].to_numpy()).any(axis=1)
         for i in np.flatnonzero([explanation is None for explanation in found]):
@@ -255,13 +255,14 @@ def _open(folder: OutputFolder, name: str) -> Iterator[TextIO]:
         yield file
 
 
-def _validity(backend: str) -> dict[str, str]:
-    """Read what the backend's card says of each AU; nothing for backends without one here."""
-    card = models_dir() / backend / f"{backend}.json"
+def _validity(table: AUTable) -> dict[str, str]:
+    """Tell what is known of each AU's measurement: by the backend's card, or by the table's metadata."""
+    low = dict.fromkeys(table.extra.get("low_validity", ()), "low")
+    card = models_dir() / table.backend / f"{table.backend}.json"
     if not card.is_file():
-        return {}
+        return low
     try:
         aus = json.loads(card.read_text(encoding="utf-8"))["aus"]
-        return {column: str(au["validity"]) for column, au in aus.items()}
+        return {column: str(au["validity"]) for column, au in aus.items()} | low
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{card}: damaged ({error}); install the package again") from None

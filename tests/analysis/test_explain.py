@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -214,6 +215,17 @@ def test_a_rationale_reads_as_a_sentence():
     )
 
 
+def test_a_rationale_says_when_the_answer_is_uncertain():
+    plain = reasons()
+    assert reasons(interval=(0.84, 0.9)) == plain
+    assert reasons(interval=(0.702, 0.949)).startswith("happy 87 % (70–95 %): lip corner puller")
+    assert reasons(rival="sad", rival_probability=0.1) == plain
+    assert reasons(probability=0.45, rival="sad", rival_probability=0.31).endswith("(-0.4); close: sad 31 %")
+    assert reasons(rival="sad", rival_probability=0.1, close=True).endswith("; close: sad 10 %")
+    assert reasons(probability=0.3, rival="sad", rival_probability=0.6).endswith("; likelier: sad 60 %")
+    assert reasons(interval=(np.nan, np.nan)) == plain
+
+
 def test_a_rationale_says_which_aus_are_weakly_measured():
     assert "cheek raiser AU6 2.0 (+0.8, low validity)," not in reasons()
     assert "cheek raiser AU6 2.0 (+0.8, low validity)" in reasons(low_validity=["AU06_r"])
@@ -264,3 +276,16 @@ def test_seeded_random_models_keep_every_identity():
         np.testing.assert_allclose(phi.sum(axis=1), fitted.logits(X) - at_baseline, atol=1e-9)
         np.testing.assert_allclose(phi.sum(axis=2), 0.0, atol=1e-9)
         assert all(abs(e.residual) < 1e-9 for e in explain_many(fitted, X, baseline=baseline))
+
+
+def test_an_explanation_draws_itself(model, faces):
+    e = explain(model, faces[0].iloc[9])
+    for kind in ("waterfall", "contrast", "counterfactual"):
+        assert e.plot(kind).axes
+    assert e.counterfactual(kinds=["one AU"]).plot().axes
+    with pytest.raises(
+        ModelError, match="kind: expected 'waterfall', 'contrast' or 'counterfactual', got 'pie'"
+    ):
+        e.plot("pie")
+    with pytest.raises(ModelError, match="carries none"):
+        replace(e, model=None).counterfactual()

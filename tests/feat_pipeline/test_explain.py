@@ -136,7 +136,11 @@ def test_options_that_do_not_fit_leave_nothing_behind(aus, model_dir, tmp_path, 
     assert list((tmp_path / "out").glob("*")) == []
 
 
-def test_the_backend_s_card_says_how_valid_each_au_is():
-    assert module._validity("embedded")["AU10_r"] == "low"
-    assert module._validity("embedded")["AU12_r"] == "good"
-    assert module._validity("openface") == {}
+def test_the_backend_s_card_or_the_table_says_how_valid_each_au_is():
+    def validity(backend, extra=None):
+        frame = pd.DataFrame({"input": ["a.jpg"], "AU12_r": [1.0]})
+        return module._validity(AUTable(frame, backend=backend, backend_version="1", scale="r", extra=extra))
+
+    assert (validity("embedded")["AU10_r"], validity("embedded")["AU12_r"]) == ("low", "good")
+    assert validity("openface") == {}
+    assert validity("openface", {"low_validity": ["AU12_r"]}) == {"AU12_r": "low"}
