@@ -134,8 +134,9 @@ def infer(
     people; they hold no claim on the true coefficients, so there is no test and no p-value.
 
     Holm and Benjamini-Hochberg take all coefficients of all emotions (of all AUs in `joint`) as one family.
-    `joint` is a Wald test with the chosen covariance; clustered, of the F form of Korn & Graubard (1990,
-    Am Stat 44:270), and NaN where there are no more people than coefficients.
+    `joint` is the likelihood ratio to a fit without the AU, for errors of the model; else Wald's test with
+    the chosen covariance; clustered, of the F form of Korn & Graubard (1990, Am Stat 44:270), and NaN
+    where there are no more people than coefficients.
     Marginal effects are those of the faces at hand: their errors are of the coefficients only, as in
     statsmodels. For AUs of scale 'c' they are the change from absent to present.
     """
@@ -144,34 +145,27 @@ def infer(
         raise AnalysisError(f"level: expected a number between 0 and 1, got {level}")
     sample = sample_of(model, X, y, groups)
     place = _place(reference, sample.classes)
-    parameters = np.column_stack([model.intercept_, model.coef_])
-    diagnosis = diagnose(sample, sample.design.from_terms(parameters), model.alpha_, chosen == "cluster")
+    diagnosis = diagnose(sample, sample.design.from_terms(_own(model)), model.alpha_, chosen == "cluster")
     switches = _presence(model, sample)
-    facts: dict[str, Any] = {"valid": False, "method": "maximum likelihood", "why": list(diagnosis.why)}
-    facts |= {"errors": chosen, "reference": sample.classes[place].item(), "level": level}
-    facts |= {"alpha": model.alpha_, "terms": model.terms, "draws": 0, "seed": seed}
-    notes = list(model.notes_)
+    why = list(diagnosis.why)
     found: Likelihood | Resampled | None = None
-    if not facts["why"]:
+    if not why:
         try:
-            found = likelihood(sample, parameters, chosen, level, switches)
+            found = likelihood(sample, _own(model), chosen, level, switches)
         except FitError as error:
-            facts["why"].append(str(error))
+            why.append(str(error))
+    notes: list[str] = []
     if found is None:
-        model, sample, more = _penalised(model, sample, X, y, groups)
-        parameters = np.column_stack([model.intercept_, model.coef_])
-        draws = draws if draws is not None else _draws(parameters)
-        found = resampled(sample, parameters, model.alpha_, level, switches, draws, seed)
-        unit = "people" if groups is not None else "rows"
-        facts |= {"method": f"ridge, bootstrap over {unit}", "errors": "bootstrap", "alpha": model.alpha_}
-        facts["draws"], notes = len(found.draws), [*model.notes_, *more, _PENALISED]
-        if len(found.draws) < draws:
-            notes.append(f"{draws - len(found.draws)} of {draws} draws had no row of some class: left out")
-    facts["valid"] = isinstance(found, Likelihood)
-    facts |= _sizes(sample) | {"separation": diagnosis.kind, "condition": diagnosis.condition}
+        model, sample, notes = _penalised(model, sample, X, y, groups)
+        draws = draws or (200 if _own(model).size <= MOST_FREE_PARAMETERS else 50)
+        found = resampled(sample, _own(model), model.alpha_, level, switches, draws, seed)
+    facts = _method(found, chosen, groups) | {"why": why, "reference": sample.classes[place].item()}
+    facts |= {"n": len(sample.codes), "n_groups": sample.head_count, "classes": sample.classes.tolist()}
+    facts |= {"level": level, "alpha": model.alpha_, "terms": model.terms, "seed": seed}
     facts |= {"effects": "from 0 to 1" if switches else "slope", "converged": bool(model.converged_)}
-    facts |= _fit_statistics(sample, model.log_likelihood_, found, chosen)
-    facts["notes"] = [*notes, *_notes(found, groups)]
+    facts |= {"separation": diagnosis.kind, "condition": diagnosis.condition}
+    facts |= _fit_statistics(sample, model.log_likelihood_, found)
+    facts["notes"] = [*model.notes_, *notes, *_notes(found, groups, draws)]
     return Inference(facts, _tables(found, sample, place, diagnosis))
 
 
@@ -179,6 +173,7 @@ _PENALISED = (
     "the coefficients are penalised: their intervals tell how they vary between samples, not how far they "
     "are from the truth; there are no p-values"
 )
+_JOINT_TESTS = {"model": "likelihood ratio", "robust": "Wald, chi-squared", "cluster": "Wald, F"}
 _INDEPENDENT = "rows count as independent; name who each row shows (groups) where people occur in several"
 
 
@@ -219,20 +214,20 @@ def _penalised(
     return ridge, sample_of(ridge, X, y, groups), notes
 
 
-def _draws(parameters: np.ndarray) -> int:
-    return 200 if parameters.size <= MOST_FREE_PARAMETERS else 50
+def _own(model: MultinomialLogit) -> np.ndarray:
+    return np.column_stack([model.intercept_, model.coef_])
 
 
-def _sizes(sample: Sample) -> dict[str, Any]:
-    return {"n": len(sample.codes), "n_groups": sample.head_count, "classes": sample.classes.tolist()}
+def _method(found: Likelihood | Resampled, errors: str, groups: Any) -> dict[str, Any]:
+    if isinstance(found, Likelihood):
+        return {"valid": True, "method": "maximum likelihood", "errors": errors, "draws": 0}
+    method = f"ridge, bootstrap over {'rows' if groups is None else 'people'}"
+    return {"valid": False, "method": method, "errors": "bootstrap", "draws": len(found.draws)}
 
 
-def _fit_statistics(
-    sample: Sample, log_likelihood: float, found: Likelihood | Resampled, errors: str
-) -> dict[str, Any]:
-    counts = np.bincount(sample.codes)
-    n, K, T = len(sample.codes), len(counts), len(sample.design.terms.names)
-    null = float(counts @ np.log(counts / n))
+def _fit_statistics(sample: Sample, log_likelihood: float, found: Likelihood | Resampled) -> dict[str, Any]:
+    n, K, T = len(sample.codes), len(sample.classes), len(sample.design.terms.names)
+    null = sample.null_log_likelihood
     cox_snell = -np.expm1(2 * (null - log_likelihood) / n)
     facts: dict[str, Any] = {"log_likelihood": log_likelihood, "null_log_likelihood": null}
     facts |= {"mcfadden": 1 - log_likelihood / null, "cox_snell": float(cox_snell)}
@@ -242,8 +237,8 @@ def _fit_statistics(
     free = (K - 1) * (T + 1)
     facts |= {"mcfadden_adjusted": 1 - (log_likelihood - free) / null}
     facts |= {"aic": 2 * (free - log_likelihood), "bic": free * float(np.log(n)) - 2 * log_likelihood}
-    facts["joint_test"] = "Wald, chi-squared" if found.people is None else "Wald, F"
-    if errors == "model":
+    facts["joint_test"] = _JOINT_TESTS[found.errors]
+    if found.errors == "model":
         from scipy import stats
 
         statistic, df = 2 * (log_likelihood - null), (K - 1) * T
@@ -251,9 +246,13 @@ def _fit_statistics(
     return facts
 
 
-def _notes(found: Likelihood | Resampled, groups: Any) -> list[str]:
+def _notes(found: Likelihood | Resampled, groups: Any, draws: int | None) -> list[str]:
     notes = [] if groups is not None else [_INDEPENDENT]
-    if isinstance(found, Likelihood) and found.people is not None:
+    if isinstance(found, Resampled):
+        notes.append(_PENALISED)
+        if draws and len(found.draws) < draws:
+            notes.append(f"{draws - len(found.draws)} of {draws} draws had no row of some class: left out")
+    elif found.people is not None:
         kind = "jackknife, CR3" if jackknifed(found.sample) else "sandwich, CR1: too small for few people"
         notes.append(
             f"errors are clustered by {found.people} people ({kind}); tests and intervals use t and F "

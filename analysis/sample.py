@@ -52,6 +52,12 @@ class Sample(NamedTuple):
         """Number of people; None where nobody says who the rows show."""
         return None if self.people is None else int(self.people.max()) + 1
 
+    @property
+    def null_log_likelihood(self) -> float:
+        """What the classes' shares alone reach."""
+        counts = np.bincount(self.codes)
+        return float(counts @ np.log(counts / len(self.codes)))
+
 
 def sample_of(model: MultinomialLogit, X: Any, y: Any, groups: Any = None) -> Sample:
     """Find the rows that a model was fitted on, and check that it was on these.

@@ -30,8 +30,9 @@ class Likelihood(NamedTuple):
     covariance : (K * (T + 1), K * (T + 1)) float64 ndarray
         Class-major.
     log_likelihood : float
-    people : int, or None
-        Clusters; then tests use t and F with one degree of freedom fewer. Else normal and chi-squared.
+    errors : {'model', 'robust', 'cluster'}
+        What the covariance is of. Clustered, tests use t and F with one degree of freedom fewer than there
+        are people; else normal and chi-squared.
     level : float
         Of the intervals.
     switches : bool
@@ -42,9 +43,14 @@ class Likelihood(NamedTuple):
     parameters: np.ndarray
     covariance: np.ndarray
     log_likelihood: float
-    people: int | None
+    errors: str
     level: float
     switches: bool
+
+    @property
+    def people(self) -> int | None:
+        """Number of clusters, if any."""
+        return self.sample.head_count if self.errors == "cluster" else None
 
     def coefficients(self) -> Columns:
         """Test each parameter against zero, the mean of the classes: (K, T + 1)."""
@@ -73,25 +79,42 @@ class Likelihood(NamedTuple):
         return self._tested(effects, ((flat @ self.covariance) * flat).sum(axis=1).reshape(effects.shape))
 
     def joint(self, j: int) -> tuple[float, int, float]:
-        """Test all coefficients of the terms in which AU j stands: Wald statistic, df, p."""
+        """Test all coefficients of the terms in which AU j stands: statistic, df, p.
+
+        With errors of the model the likelihood ratio to a fit without the AU, else Wald's test.
+        """
         from scipy import stats
 
         terms = self.sample.design.terms
-        K, width = self.parameters.shape
-        moved = 1 + np.flatnonzero((terms.feature == j) | (terms.second_feature == j))
-        at = (np.arange(K - 1)[:, None] * width + moved).ravel()
-        errors = np.sqrt(np.diag(self.covariance)[at])
-        z = self.parameters.ravel()[at] / errors
-        correlation = self.covariance[np.ix_(at, at)] / np.outer(errors, errors)
-        df = len(at)
+        moved = (terms.feature == j) | (terms.second_feature == j)
+        df = int(moved.sum()) * (len(self.parameters) - 1)
+        if self.errors == "model":
+            ratio = 2 * (self.log_likelihood - self._log_likelihood_of(~moved))
+            return ratio, df, float(stats.chi2.sf(ratio, df))
         if self.people is None:
-            wald = float(z @ np.linalg.solve(correlation, z))
+            wald = self._wald(moved)
             return wald, df, float(stats.chi2.sf(wald, df))
         if df >= self.people:
             return float("nan"), df, float("nan")
-        wald = float(z @ np.linalg.solve(correlation, z))
+        wald = self._wald(moved)
         scaled = (self.people - df) / (df * (self.people - 1)) * wald
         return wald, df, float(stats.f.sf(scaled, df, self.people - df))
+
+    def _log_likelihood_of(self, kept: np.ndarray) -> float:
+        if not kept.any():
+            return self.sample.null_log_likelihood
+        Z = self.sample.design(self.sample.values)[:, kept]
+        parameters = maximise(Z, self.sample.targets, None, 0.0).parameters
+        chances = softmax(parameters[:, 0] + Z @ parameters[:, 1:].T)
+        return float(np.log(chances[np.arange(len(Z)), self.sample.codes]).sum())
+
+    def _wald(self, moved: np.ndarray) -> float:
+        K, width = self.parameters.shape
+        at = (np.arange(K - 1)[:, None] * width + 1 + np.flatnonzero(moved)).ravel()
+        errors = np.sqrt(np.diag(self.covariance)[at])
+        z = self.parameters.ravel()[at] / errors
+        correlation = self.covariance[np.ix_(at, at)] / np.outer(errors, errors)
+        return float(z @ np.linalg.solve(correlation, z))
 
     def _tested(self, value: np.ndarray, variance: np.ndarray) -> Columns:
         from scipy import stats
@@ -169,7 +192,7 @@ def likelihood(
         sample.design.to_terms(against_first - against_first.mean(axis=0)),
         lift @ ((spread + spread.T) / 2) @ lift.T,
         float(fitted.llf),
-        sample.head_count if errors == "cluster" else None,
+        errors,
         level,
         switches,
     )
