@@ -9,6 +9,7 @@ import numpy as np
 from analysis.display import METRICS, in_order, sample_words
 from analysis.plots.theme import (
     GREY,
+    HEIGHT,
     INK,
     SMALL,
     TINY,
@@ -134,7 +135,7 @@ def confusion(comparison: Any) -> Figure:
     cell = min(0.62, (WIDTH - margin) / columns / len(emotions) - 0.02)
     height = 0.6 + lines * (0.42 + 0.85 * cell * len(emotions)) + (0.2 + 0.045 * max(map(len, names))) * lines
     width = min(WIDTH, margin + columns * (cell * len(emotions) + 0.15))
-    with new_figure((max(width, 4.2), height), lines, columns, sharey=True) as (figure, grid):
+    with new_figure((max(width, 4.2), min(height, HEIGHT)), lines, columns, sharey=True) as (figure, grid):
         for axes, model in zip(grid, models, strict=False):
             part = table[table["model"] == model]
             _matrix(axes, part, emotions)

@@ -50,7 +50,7 @@ def diagnostics_panel(inference: Any) -> Figure:
     """
     checks, collinearity = inference.tables["checks"], inference.tables["collinearity"]
     lines = [
-        (check, "\n".join(textwrap.wrap(str(check["meaning"]), 46))) for check in checks.to_dict("records")
+        (check, "\n".join(textwrap.wrap(str(check["meaning"]), 44))) for check in checks.to_dict("records")
     ]
     above, below = (
         0.25 + _LINE * sum(_heights(lines)),
@@ -99,8 +99,8 @@ def _checks(axes: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
         axes.text(0.025, row, word, va="center", color=colour, fontweight="bold", fontsize=SMALL)
         axes.text(0.1, row, shortened(check["check"], 38), va="center", fontsize=SMALL)
         figures = f"{compact(check['value'])}  (limit {compact(check['limit'])})"
-        axes.text(0.38, row, figures, va="center", fontsize=SMALL)
-        axes.text(0.62, row - 0.28, meaning, va="top", fontsize=TINY, color=GREY, linespacing=1.25)
+        axes.text(0.41, row, figures, va="center", fontsize=SMALL)
+        axes.text(0.64, row - 0.28, meaning, va="top", fontsize=TINY, color=GREY, linespacing=1.25)
         row += height
 
 

@@ -19,8 +19,8 @@ GREY = "#6b7280"
 PALE = "#e8ebef"
 RULE = "#d5d9e0"
 
-WIDTH = 7.0
-"""Inches across a printed page between its margins; text of 8 to 9 points is read there."""
+WIDTH, HEIGHT = 7.0, 10.2
+"""Inches of a printed page between its margins; text of 8 to 9 points is read there."""
 
 SMALL, TINY = 8, 7
 

@@ -12,6 +12,7 @@ from PIL import Image
 from analysis.errors import AnalysisError
 from analysis.explain import explain_many
 from analysis.logit import MultinomialLogit
+from analysis.rationale import percent, short_name
 from analysis.report import build_report
 
 COLUMNS = ["AU04_r", "AU06_r", "AU12_r", "AU15_r", "AU25_r"]
@@ -457,3 +458,53 @@ def test_numbers_that_look_like_something_else_stay_as_written(model, tmp_path):
     _, page = read(build_report(directory))
     assert len(page.all("article")) == 1
     assert ["NA", "0", "no face"] in page.rows
+
+
+def test_a_card_tells_how_sure_it_is_and_what_would_change_the_answer(model, tmp_path):
+    values = pd.DataFrame([[0.2, 2.5, 3.0, 1.0, 2.0]], columns=COLUMNS)
+    (explanation,) = explain_many(model, values, draws=200)
+    lines = list(records(model, 1))
+    change = explanation.counterfactual(to="angry")
+    lines[0] |= explanation.to_dict() | {"counterfactual": change.to_dict()}
+    _, page = read(build_report(write(tmp_path / "d", lines, run={}, model=model)))
+    low, high = explanation.probability_interval
+    assert f"happy: {percent(low)} to {percent(high)} (95 % interval)" in page.words
+    top = explanation.certainty["top_au"]
+    assert f"{short_name(top)} stays the strongest reason in" in page.words
+    assert "of 200 draws of the coefficients" in page.words
+    assert "By region of the face: " in page.words
+    assert "What would make it angry" in page.words
+    assert all(way.text in page.words for way in change.ways)
+
+
+def test_ways_that_are_the_same_are_told_once(model, tmp_path):
+    lines = list(records(model, 1))
+    way = {"exists": True, "text": "brow lowerer AU4 0.2 to 3.0", "probabilities": {"angry": 0.5}}
+    none = {"kind": "least squares", "exists": False, "text": "none found", "probabilities": {}}
+    ways = [none, {"kind": "fewest AUs", **way}, {"kind": "one AU", **way}]
+    lines[0]["counterfactual"] = {"answer": "happy", "target": "angry", "ways": ways}
+    _, page = read(build_report(write(tmp_path / "d", lines, run={}, model=model)))
+    assert "The smallest change in all: none found" in page.words
+    assert "The fewest AUs; one AU alone: brow lowerer AU4 0.2 to 3.0 then angry 50 %" in page.words
+
+
+def test_a_card_of_a_surrogate_tells_how_far_it_is_from_the_classifier(model, tmp_path):
+    lines = list(records(model, 3))
+    said = {"name": "cnn", "answer": "sad", "probability": 0.6, "surrogate_answer": "happy", "distance": 0.31}
+    for line, agrees, usable in zip(lines, (True, False, True), (True, True, False), strict=True):
+        line["classifier"] = {**said, "agrees": agrees, "usable": usable}
+    _, page = read(build_report(write(tmp_path / "d", lines, run={}, model=model)))
+    assert "cnn and its surrogate both say sad; their probabilities differ by 0.31 of 1." in page.words
+    assert "cnn says sad (60 %), by its AUs it would be happy (distance 0.31 of 1)." in page.words
+    assert "The surrogate is not faithful enough to give reasons for cnn." in page.words
+
+
+def test_a_frame_without_a_time_is_named_by_its_number(model, tmp_path):
+    lines = list(records(model, 1))
+    lines[0]["frame"] = 7
+    directory = write(tmp_path / "d", lines, run={}, model=model)
+    table = pd.read_csv(directory / "predictions.csv").assign(frame=7, time_s=math.nan)
+    table.to_csv(directory / "predictions.csv", index=False)
+    _, page = read(build_report(directory))
+    assert "the only face, frame 7" in page.words
+    assert "nan" not in page.words
