@@ -32,7 +32,15 @@ from analysis.ridge import softmax
 if TYPE_CHECKING:
     from analysis.logit import MultinomialLogit
 
-__all__ = ["Baseline", "FaceExplanation", "class_number", "contributions", "explain", "explain_many"]
+__all__ = [
+    "Baseline",
+    "FaceExplanation",
+    "class_number",
+    "contributions",
+    "explain",
+    "explain_many",
+    "one_row",
+]
 
 _ROWS_AT_ONCE = 2048
 _NOTHING = 1e-9

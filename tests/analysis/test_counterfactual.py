@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from itertools import combinations
@@ -264,6 +265,21 @@ def test_the_answer_itself_is_no_other_answer(model, faces):
         counterfactual(model, faces[0].iloc[0], to=explain(model, faces[0].iloc[0]).target)
     with pytest.raises(ModelError, match="one face"):
         counterfactual(model, faces[0].iloc[0].where(faces[0].columns != "AU01_r"))
+
+
+def test_what_the_solver_prints_does_not_reach_stdout(model, faces, capfd, monkeypatch):
+    import scipy.optimize
+
+    solve, calls = scipy.optimize.milp, []
+
+    def loud(*arguments, **options):
+        calls.append(os.write(1, b"a line for the solver's makers"))
+        return solve(*arguments, **options)
+
+    monkeypatch.setattr(scipy.optimize, "milp", loud)
+    counterfactual(model, faces[0].iloc[9], kinds=["least squares"])
+    assert calls
+    assert capfd.readouterr().out == ""
 
 
 def test_explaining_loads_numpy_only():
