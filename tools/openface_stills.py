@@ -71,7 +71,7 @@ MODELS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray | None], Any]] = 
     "gradient boosting": boosting,
     "network": network,
 }
-REFERENCE = "gradient boosting"
+REFERENCES = ("gradient boosting", "network")
 
 
 def protocols(X: np.ndarray, y: np.ndarray, seeds: int) -> dict[str, tuple[list[Split], np.ndarray | None]]:
@@ -103,7 +103,7 @@ def held_out(
 def scores(
     splits: list[Split], groups: np.ndarray | None, right: dict[str, list[np.ndarray]], n: int
 ) -> pd.DataFrame:
-    """Lay out accuracies and their distance to `REFERENCE`, with 95 % intervals.
+    """Compute accuracies and their distances to `REFERENCES`, with 95 % intervals.
 
     Folds hold out each row once: a bootstrap over groups, or over rows where the split has none. Repeated
     splits: a bootstrap over the splits.
@@ -120,12 +120,19 @@ def scores(
     weights = np.array(list(person_draws(groups if folds else None, size, DRAWS, seed=0)))
     rows = []
     for name, value in values.items():
-        row: dict[str, Any] = {"model": name}
-        for prefix, numbers in (("", value), ("above boosting ", value - values[REFERENCE])):
+        against = {"accuracy": value} | {f"above {other}": value - values[other] for other in REFERENCES}
+        for what, numbers in against.items():
             low, high = percentile_interval(weights @ numbers / weights.sum(axis=1))
-            row |= {f"{prefix}accuracy": numbers.mean(), f"{prefix}low": low, f"{prefix}high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
+            rows.append((name, what, numbers.mean(), float(low), float(high)))
+    return pd.DataFrame(rows, columns=["model", "what", "value", "low", "high"])
+
+
+def readable(table: pd.DataFrame) -> str:
+    """Lay out scores, a row for each model, in per cent with intervals."""
+    percent = 100 * table[["value", "low", "high"]]
+    cells = [f"{value:.1f} [{low:.1f}, {high:.1f}]" for value, low, high in percent.to_numpy()]
+    wide = table.assign(cell=cells).pivot(index="model", columns="what", values="cell")
+    return wide.loc[list(MODELS), ["accuracy", *(f"above {other}" for other in REFERENCES)]].to_string()
 
 
 def main() -> None:
@@ -143,15 +150,13 @@ def main() -> None:
     for protocol, (splits, groups) in protocols(X, y, arguments.seeds).items():
         right = {name: held_out(name, X, y, splits, groups) for name in MODELS}
         tables[protocol] = scores(splits, groups, right, len(y))
-        print(
-            f"\n{protocol}\n{tables[protocol].to_string(index=False, float_format='{:.4f}'.format)}",
-            flush=True,
-        )
+        print(f"\n{protocol}, per cent\n{readable(tables[protocol])}", flush=True)
     everything = pd.concat(tables, names=["split"]).reset_index(level=0)
-    accuracy = everything.pivot(index="model", columns="split", values="accuracy").loc[list(MODELS)]
-    honest = accuracy[[name for name in tables if name.startswith("blocks")]]
-    print("\nhow much lower than random 5-fold")
-    print((-honest.sub(accuracy["random 5-fold"], axis=0)).to_string(float_format="{:.4f}".format))
+    accuracy = everything[everything["what"] == "accuracy"]
+    wide = accuracy.pivot(index="model", columns="split", values="value").loc[list(MODELS)]
+    honest = wide[[name for name in tables if name.startswith("blocks")]]
+    cost = -100 * honest.sub(wide["random 5-fold"], axis=0)
+    print(f"\nhow many points lower than in random 5-fold\n{cost.to_string(float_format='{:.1f}'.format)}")
     if arguments.out:
         everything.to_csv(arguments.out, index=False)
 
