@@ -15,7 +15,6 @@ from analysis.files import atomic_path
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models import load_model, model_name, models_dir
 from feat_pipeline.outputs import OutputFolder, named_errors, progress
-from feat_pipeline.people import people_of
 from feat_pipeline.records import PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.runlog import NOT_MEASURED, RunLog
 from feat_pipeline.sources import PathLike
@@ -136,10 +135,11 @@ class _Run:
         """Explain every face; what cannot be explained is noted."""
         from analysis.baseline import person_baselines
         from analysis.explain import explain_many
+        from analysis.labels import group_column
 
         neutral = None
         if person is not None:
-            people = people_of(self.table.frame, person)
+            people = group_column(self.table, person)
             neutral = person_baselines(self.table, people).loc[people]
         found = explain_many(
             self.model,

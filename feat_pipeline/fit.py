@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
 from feat_pipeline.outputs import OutputFolder, named_errors
-from feat_pipeline.people import people_of
 from feat_pipeline.runlog import RunLog
 from feat_pipeline.sources import PathLike
 
@@ -92,7 +91,7 @@ def fit(
         reference without inference.
     """
     from analysis.autable import AUTable
-    from analysis.labels import read_labels
+    from analysis.labels import group_column, read_labels
     from analysis.logit import MultinomialLogit
 
     _check(labels, label_column, folds, seed, inference, reference)
@@ -108,7 +107,7 @@ def fit(
     stated = None if labels is None else read_labels(str(labels))
     try:
         labelled, y, notes = _labelled(whole, stated, label_column)
-        people = None if groups is None else people_of(labelled.frame, groups)
+        people = None if groups is None else group_column(labelled, groups)
         model.fit(labelled, y, groups=people)
         found = None
         if inference:

@@ -310,7 +310,7 @@ def test_one_single_class_is_refused(run, tmp_path):
         ("alpha", -1, "alpha: expected a number >= 0"),
         ("folds", 1, "folds: expected 2 or more"),
         ("seed", -3, "seed: expected 0 to"),
-        ("groups", "person", "groups: the table has no column 'person'"),
+        ("groups", "person", "groups: no column 'person'"),
     ],
 )
 def test_bad_options_of_fit_are_refused(run, tmp_path, option, value, message):

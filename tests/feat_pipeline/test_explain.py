@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
-from analysis.errors import ModelError
+from analysis.errors import FitError, ModelError
 from analysis.explain import explain
 from analysis.logit import MultinomialLogit
 from feat_pipeline import explain as module
@@ -126,7 +126,7 @@ def test_earlier_results_are_kept_unless_told_otherwise(aus, model_dir, tmp_path
     [
         ({"baseline": "person"}, UsageError, "person: expected with baseline 'person'"),
         ({"person": "who"}, UsageError, "person: expected with baseline 'person'"),
-        ({"baseline": "person", "person": "name"}, UsageError, "no column 'name'"),
+        ({"baseline": "person", "person": "name"}, FitError, "no column 'name'"),
         ({"target": "bored"}, ModelError, "target: the model knows"),
     ],
 )

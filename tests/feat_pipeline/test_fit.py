@@ -10,7 +10,6 @@ from analysis.inference import Inference
 from analysis.logit import MultinomialLogit
 from feat_pipeline.errors import UsageError
 from feat_pipeline.fit import fit
-from feat_pipeline.people import people_of
 
 AUS = ["AU01_r", "AU04_r", "AU06_r", "AU12_r"]
 
@@ -90,21 +89,6 @@ def test_people_may_be_a_pattern_in_a_column(table, tmp_path):
     whole = fit(table, out=tmp_path / "a", label_column="mood", groups="person")
     part = fit(table, out=tmp_path / "b", label_column="mood", groups="input:^(p[0-9]+)_")
     assert whole.scores_ == part.scores_
-
-
-@pytest.mark.parametrize(
-    ("groups", "said"),
-    [
-        ("who", "no column 'who'"),
-        ("input:(", "is no regular expression"),
-        ("input:^q", "names nobody in 2 of 2 rows, such as 'p1_a.jpg'"),
-        ("gap", "names nobody in 1 of 2 rows"),
-    ],
-)
-def test_people_that_cannot_be_read_are_said(groups, said):
-    frame = pd.DataFrame({"input": ["p1_a.jpg", "p2_b.jpg"], "gap": ["x", None]})
-    with pytest.raises(UsageError, match=said.replace("(", r"\(")):
-        people_of(frame, groups)
 
 
 def test_a_reference_without_inference_is_wrong_usage(table, tmp_path):
