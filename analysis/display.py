@@ -132,13 +132,6 @@ def waterfall_steps(explanation: Any, top: int = 8) -> list[Step]:
     return steps
 
 
-def compact(value: Any) -> str:
-    """Write a number in three digits, whatever its size: ``'3e−09'``; a dash where it is not known."""
-    if value is None or np.isnan(value):
-        return "–"
-    return "∞" if value == np.inf else f"{float(value):.3g}".replace("-", "−")
-
-
 def in_order(emotions: Iterable[str]) -> list[str]:
     """List distinct emotions in the usual order; other labels follow by alphabet."""
     known = {name: place for place, name in enumerate(EMOTIONS)}

@@ -11,11 +11,11 @@ import numpy as np
 
 from analysis.display import METRICS, au_title, effect_unit, in_order, is_term, ordered_terms, term_title
 from analysis.files import atomic_path
+from analysis.rounding import MISSING, number_text, p_value, unknown, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MISSING = "–"
 _TESTS = {
     "z": "z",
     "p": "p",
@@ -183,36 +183,6 @@ def write_tables(result: Any, folder: str | Path) -> list[Path]:
     return written
 
 
-def p_value(p: Any) -> str:
-    """Write a p-value, never as zero: ``'< 0.001'``."""
-    if _unknown(p):
-        return MISSING
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def number_text(value: Any, digits: int = 2) -> str:
-    """Write a number with a true minus; large ones without decimals, what is not known as a dash."""
-    if _unknown(value):
-        return MISSING
-    if np.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if abs(value) >= 1e6:
-        return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace("-", "−")
-    digits = 0 if abs(value) >= 1000 else digits
-    return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
-
-
-def with_interval(value: Any, low: Any, high: Any, *, digits: int = 2) -> str:
-    """Write an estimate with its interval: ``'0.52 [0.40, 0.64]'``; the number alone where there is none."""
-    if _unknown(low) or _unknown(high):
-        return number_text(value, digits)
-    return f"{number_text(value, digits)} [{number_text(low, digits)}, {number_text(high, digits)}]"
-
-
-def _unknown(value: Any) -> bool:
-    return value is None or bool(np.isnan(value))
-
-
 def _cell(text: str) -> Any:
     from markupsafe import Markup
 
@@ -321,7 +291,7 @@ def _long(name: str) -> Callable[[Any], Printed]:
 
 def _ratio(row: Mapping[str, Any], name: str) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    small = not _unknown(low) and low < 0.1
+    small = not unknown(low) and low < 0.1
     return with_interval(value, low, high, digits=3 if small else 2)
 
 

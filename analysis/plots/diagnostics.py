@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import au_title, compact, sample_words
+from analysis.display import au_title, sample_words
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -23,6 +23,7 @@ from analysis.plots.theme import (
     shortened,
 )
 from analysis.rationale import short_name
+from analysis.rounding import compact
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -36,6 +36,7 @@ def build_report(
     models: Mapping[str, pd.DataFrame | Any] | None = None,
     title: str | None = None,
     max_faces: int = 200,
+    pictures: str | Path | None = None,
 ) -> Path:
     """Write what a directory of results holds as one self-contained HTML file.
 
@@ -53,6 +54,10 @@ def build_report(
     max_faces : int, default 200
         How many faces get a card; the warnings of the report say where there are more.
 
+    pictures : str or Path, optional
+        Folder that the paths of the faces' pictures begin at, where they lie elsewhere: that of the
+        predictions which a comparison was made from. None outside it is ever shown.
+
     Returns
     -------
     Path
@@ -66,6 +71,8 @@ def build_report(
     """
     results = collect(directory)
     results.models = find_models(results, models)
+    if pictures is not None:
+        results.pictures = Path(pictures)
     page = _render(_page(results, title, max_faces))
     out = Path(out) if out is not None else results.directory / "report.html"
     try:
@@ -142,7 +149,7 @@ def _sections(results: Results) -> dict[str, dict[str, Any] | None]:
         if result is None:
             continue
         try:
-            sections[kind] = view(result, results.directory)
+            sections[kind] = view(result, results.pictures)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             results.warnings.append(
                 f"{kind}.json was left out, since it is damaged or of another version: "
@@ -159,7 +166,7 @@ def _cards(results: Results, shown: list[Face], low: set[str]) -> list[dict[str,
         seen[face.input, face.frame] += 1
         place = (seen[face.input, face.frame], in_photo[face.input, face.frame])
         cards.append(card_view(face, number, place, low))
-    uris = face_uris([inside(results.directory, face.picture) for face in shown])
+    uris = face_uris([inside(results.pictures, face.picture) for face in shown])
     for card, uri in zip(cards, uris, strict=True):
         card["picture"] = uri
     lost = sum(uri is None and face.picture is not None for uri, face in zip(uris, shown, strict=True))

@@ -80,6 +80,8 @@ class Results:
     ----------
     directory : Path
         Where it was read from.
+    pictures : Path
+        Where the paths of the faces' pictures begin; the directory unless told otherwise.
     run : dict
         ``run.json``: parameters, versions, counts.
     faces : list of Face
@@ -97,6 +99,7 @@ class Results:
     """
 
     directory: Path
+    pictures: Path = field(init=False)
     run: dict[str, Any] = field(default_factory=dict)
     faces: list[Face] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
@@ -106,6 +109,9 @@ class Results:
     comparison: Saved | None = None
     surrogate: Saved | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pictures = self.directory
 
 
 def collect(directory: str | Path) -> Results:

@@ -11,7 +11,8 @@ from analysis.rationale import percent
 from analysis.report.layout import Figure, drawn, printed
 from analysis.report.pictures import face_uris, inside
 from analysis.report.prototypes import prototype_views
-from analysis.tables import number_text, printed_tables
+from analysis.rounding import number_text
+from analysis.tables import printed_tables
 
 if TYPE_CHECKING:
     from analysis.report.collect import Saved
@@ -20,15 +21,15 @@ GALLERY = 24
 _BUDGET = 800_000
 
 
-def comparison_view(result: Saved, directory: Path) -> dict[str, Any]:
+def comparison_view(result: Saved, pictures: Path) -> dict[str, Any]:
     """Lay a comparison out for the template.
 
     Parameters
     ----------
     result : Saved
         With the facts and tables of `analysis.compare.Comparison`.
-    directory : Path
-        Where the pictures of the faces lie that the disagreements name.
+    pictures : Path
+        Where the paths of the pictures begin that the disagreements name.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def comparison_view(result: Saved, directory: Path) -> dict[str, Any]:
     """
     facts, tables = result.facts, result.tables
     text = printed_tables(result)
-    disagreements = _disagreements(result, directory)
+    disagreements = _disagreements(result, pictures)
     return {
         "models": [str(name) for name in facts["models"]],
         "sample": sample_words(facts),
@@ -97,10 +98,10 @@ def _verdicts(result: Saved) -> list[str]:
     return lines
 
 
-def _disagreements(result: Saved, directory: Path) -> list[dict[str, Any]]:
+def _disagreements(result: Saved, pictures: Path) -> list[dict[str, Any]]:
     models = [str(name) for name in result.facts["models"]]
     rows = result.tables["disagreements"].head(GALLERY).to_dict("records")
-    uris = face_uris([inside(directory, row.get("picture")) for row in rows], _BUDGET)
+    uris = face_uris([inside(pictures, row.get("picture")) for row in rows], _BUDGET)
     return [
         {
             "input": str(row["input"]),

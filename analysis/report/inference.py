@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
-from analysis.display import au_title, compact, effect_unit, sample_words
+from analysis.display import au_title, effect_unit, sample_words
 from analysis.report.layout import Figure, drawn, printed
 from analysis.report.prototypes import prototype_views
-from analysis.tables import number_text, p_value, printed_tables, wide_table
+from analysis.rounding import compact, number_text, p_value
+from analysis.tables import printed_tables, wide_table
 
 if TYPE_CHECKING:
     from analysis.report.collect import Saved
@@ -30,15 +31,15 @@ _FITS = (
 )
 
 
-def inference_view(result: Saved, directory: Path) -> dict[str, Any]:
+def inference_view(result: Saved, pictures: Path) -> dict[str, Any]:
     """Lay an inference out for the template.
 
     Parameters
     ----------
     result : Saved
         With the facts and tables of `analysis.inference.Inference`.
-    directory : Path
-        Where it lies; not used.
+    pictures : Path
+        Not used.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.display import au_number, in_order
 from analysis.rationale import short_name
-from analysis.tables import with_interval
+from analysis.rounding import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd

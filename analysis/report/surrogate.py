@@ -9,7 +9,8 @@ from analysis import plots
 from analysis.display import METRICS, in_order
 from analysis.plots.surrogate import STEADY
 from analysis.report.layout import drawn, printed
-from analysis.tables import number_text, printed_tables
+from analysis.rounding import number_text
+from analysis.tables import printed_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 FURTHEST = 20
 
 
-def surrogate_view(result: Saved, directory: Path) -> dict[str, Any]:
+def surrogate_view(result: Saved, pictures: Path) -> dict[str, Any]:
     """Lay a surrogate out for the template.
 
     Parameters
     ----------
     result : Saved
         With the facts and tables of `analysis.surrogate.Surrogate`.
-    directory : Path
-        Where it lies; not used.
+    pictures : Path
+        Not used.
 
     Returns
     -------

@@ -220,3 +220,16 @@ def test_a_file_that_is_no_result_is_a_warning(tmp_path):
     (folder / "inference.json").write_text("{}")
     _, page = report(folder)
     assert "A result was left out" in page.words
+
+
+def test_pictures_may_lie_beside_the_predictions_but_nowhere_else(tmp_path):
+    result = made.comparison(made.MODELS[:2], THREE, pictures=True)
+    names = result.tables["disagreements"]["picture"]
+    result.tables["disagreements"].loc[0, "picture"] = "../secret.jpg"
+    (tmp_path / "predictions" / "faces").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    for file in (tmp_path / "secret.jpg", tmp_path / "predictions" / names[1]):
+        Image.new("RGB", (32, 32)).save(file)
+    save_result(tmp_path / "out", "comparison", result.facts, result.tables)
+    html = build_report(tmp_path / "out", pictures=tmp_path / "predictions").read_text(encoding="utf-8")
+    assert html.count("data:image/jpeg;base64,") == 1

@@ -3,16 +3,8 @@ import re
 
 import pytest
 
-from analysis.tables import (
-    number_text,
-    p_value,
-    printed_tables,
-    to_html,
-    to_latex,
-    wide_table,
-    with_interval,
-    write_tables,
-)
+from analysis.rounding import number_text, p_value, with_interval
+from analysis.tables import printed_tables, to_html, to_latex, wide_table, write_tables
 from tests.analysis import made
 
 

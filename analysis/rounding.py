@@ -1,0 +1,47 @@
+"""Numbers as print shows them: rounded, with a true minus, a dash where nothing is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+MISSING = "–"
+
+
+def p_value(p: Any) -> str:
+    """Write a p-value, never as zero: ``'< 0.001'``."""
+    if unknown(p):
+        return MISSING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def number_text(value: Any, digits: int = 2) -> str:
+    """Write a number with a true minus; large ones without decimals, what is not known as a dash."""
+    if unknown(value):
+        return MISSING
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if abs(value) >= 1e6:
+        return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace("-", "−")
+    digits = 0 if abs(value) >= 1000 else digits
+    return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
+
+
+def compact(value: Any) -> str:
+    """Write a number in three digits, whatever its size: ``'3e−09'``; a dash where it is not known."""
+    if unknown(value):
+        return MISSING
+    return "∞" if value == np.inf else f"{float(value):.3g}".replace("-", "−")
+
+
+def with_interval(value: Any, low: Any, high: Any, *, digits: int = 2) -> str:
+    """Write an estimate with its interval: ``'0.52 [0.40, 0.64]'``; the number alone where there is none."""
+    if unknown(low) or unknown(high):
+        return number_text(value, digits)
+    return f"{number_text(value, digits)} [{number_text(low, digits)}, {number_text(high, digits)}]"
+
+
+def unknown(value: Any) -> bool:
+    """Tell whether a number is not there: None, as JSON has it, or NaN."""
+    return value is None or bool(np.isnan(value))
