@@ -7,6 +7,7 @@ import pytest
 from analysis.errors import AnalysisError
 from analysis.inference import Inference, infer
 from analysis.logit import MultinomialLogit
+from analysis.sample import sample_of
 from analysis.uncertainty import likelihood
 from tests.analysis.conftest import AUS, EMOTIONS, simulated
 
@@ -268,3 +269,26 @@ def test_newton_that_does_not_converge_refuses(many, monkeypatch):
     X, y, _ = many
     found = infer(MultinomialLogit(alpha=0).fit(X, y), X, y, draws=3)
     assert not found.valid and found.facts["why"] == ["Newton's method did not converge"]
+
+
+def test_two_emotions_and_one_au_are_enough():
+    import statsmodels.api as sm
+
+    X, y = simulated(307, AUS[:1], EMOTIONS[:2], seed=4)
+    found = infer(MultinomialLogit(alpha=0).fit(X, y), X, y)
+    theirs = sm.Logit((y == "happy").astype(float), sm.add_constant(X.to_numpy())).fit(disp=0)
+    assert found.log_odds["coef"].tolist() == pytest.approx([theirs.params[1]])
+    assert found.log_odds["se"].tolist() == pytest.approx([theirs.bse[1]])
+    assert found.tables["joint"]["p"].tolist() == pytest.approx([theirs.llr_pvalue], rel=1e-5)
+    effect = found.marginal_effects.query("emotion == 'happy'")
+    assert effect["se"].tolist() == pytest.approx(theirs.get_margeff().margeff_se.tolist())
+
+
+def test_no_more_people_than_coefficients_leave_the_joint_test_open(many):
+    X, y, _ = many
+    model = MultinomialLogit(alpha=0).fit(X, y)
+    own = np.column_stack([model.intercept_, model.coef_])
+    for people, tested in ((3, False), (4, True)):
+        sample = sample_of(model, X, y, np.arange(len(y)) % people)
+        statistic, df, p = likelihood(sample, own, "cluster", 0.95, switches=False).joint(0)
+        assert df == 3 and np.isfinite([statistic, p]).all() == tested
