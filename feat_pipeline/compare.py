@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.answers import Answers, read_answers, same_faces
@@ -93,7 +94,7 @@ def compare_files(
         for name in ("scores", "per_class", "disagreements"):
             folder.write(f"{name}.csv", result.tables[name].to_csv(index=False, float_format="%.6g"))
         folder.write_json("run.json", log.record() | {"notes": result.facts["notes"]})
-    build_report(folder.path)
+    build_report(folder.path, pictures=Path(paths[0]).parent)
     return result
 
 

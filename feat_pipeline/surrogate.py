@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def surrogate_files(
             folder.write("explanations.jsonl", _reasons(result, table, frame))
         facts = {"backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale}}
         folder.write_json("run.json", log.record() | facts | {"notes": result.facts["notes"]})
-    build_report(folder.path)
+    build_report(folder.path, pictures=Path(predictions).parent)
     return result
 
 
