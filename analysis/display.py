@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.explain.rationale import short_name
 from analysis.facs import EMOTIONS, parse_column, plain_name
-from analysis.rationale import short_name
 
 if TYPE_CHECKING:
     import pandas as pd

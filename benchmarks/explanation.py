@@ -42,7 +42,7 @@ def faces(model: Any, n: int, seed: int = 0) -> np.ndarray:
 
 
 def work(task: str, model: Any, X: np.ndarray) -> Any:
-    from analysis.explain import contributions, explain_many
+    from analysis.explain.faces import contributions, explain_many
 
     if task == "contributions":
         return contributions(model, X)
@@ -51,7 +51,7 @@ def work(task: str, model: Any, X: np.ndarray) -> Any:
         if "JSON" in task:
             return sum(len(json.dumps(e.to_dict())) for e in found)
         return [(e.interval, e.contrast_interval, e.rationale) for e in found]
-    from analysis.counterfactual import counterfactual
+    from analysis.explain.counterfactual import counterfactual
 
     return [counterfactual(model, x, kinds=[task]).ways[0] for x in X]
 

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.inference import infer
+from analysis.inference.marginal import average_effects
 from analysis.logit import MultinomialLogit
-from analysis.marginal import average_effects
 
 AUS, CLASSES = 20, 7
 WORK = (

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from analysis.diagnostics import diagnose
+from analysis.inference.diagnostics import diagnose
+from analysis.inference.marginal import average_effects
+from analysis.inference.sample import sample_of
+from analysis.inference.uncertainty import likelihood
 from analysis.logit import MultinomialLogit
-from analysis.marginal import average_effects
-from analysis.sample import sample_of
-from analysis.uncertainty import likelihood
 
 NAMES = ["AU01_r", "AU06_r", "AU12_r"]
 EMOTIONS = np.array(["angry", "happy", "neutral", "sad"])

@@ -208,7 +208,7 @@ class _Run:
         }
 
     def _kinds(self, faces: int) -> tuple[str, ...]:
-        from analysis.counterfactual import KINDS
+        from analysis.explain.counterfactual import KINDS
 
         if faces <= MANY_FACES:
             return KINDS

@@ -197,7 +197,7 @@ def _write_table(folder: OutputFolder, name: str, table: pd.DataFrame) -> None:
 
 
 def _score(model: MultinomialLogit, X: AUTable, y: Any, groups: Any, folds: int, seed: int) -> None:
-    from analysis.scores import cross_validate
+    from analysis.compare.scores import cross_validate
 
     try:
         model.scores_ = cross_validate(model, X, y, groups, folds, seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.rationale import SMALLEST, reason
+from analysis.explain.rationale import SMALLEST, reason
 
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.autable import AUTable
+from analysis.compare.scores import score
 from analysis.facs import EMOTIONS
 from analysis.logit import MultinomialLogit
-from analysis.scores import score
 from feat_pipeline.detect import make_detector
 from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.measure import face_rows, make_table, measure

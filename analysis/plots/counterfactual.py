@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis.display import as_record, au_title, scale_of
+from analysis.explain.rationale import percent
 from analysis.facs import SCALE_RANGES, SCALES
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, SMALL, TINY, WIDTH, heading, new_figure
-from analysis.rationale import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def counterfactual(found: Any, *, top: int = 20) -> Figure:
     Parameters
     ----------
     found : Counterfactual or mapping
-        What `analysis.counterfactual.counterfactual` found, or its ``to_dict()`` record.
+        What `analysis.explain.counterfactual.counterfactual` found, or its ``to_dict()`` record.
     top : int, default 20
         How many AUs are drawn; of more, those that change most. The heading says so.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.display import au_title, sample_words
+from analysis.explain.rationale import short_name
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -22,7 +23,6 @@ from analysis.plots.theme import (
     new_figure,
     shortened,
 )
-from analysis.rationale import short_name
 from analysis.rounding import compact
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def diagnostics_panel(inference: Any) -> Figure:
     -------
     matplotlib.figure.Figure
         Above, each check with 'passed', 'FAILED' or 'note' in words; below left, a bar for each AU,
-        hatched above the limit of `analysis.diagnostics`; below right, the correlations.
+        hatched above the limit of `analysis.inference.diagnostics`; below right, the correlations.
     """
     checks, collinearity = inference.tables["checks"], inference.tables["collinearity"]
     lines = [
@@ -117,7 +117,7 @@ def _outcome(check: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _inflation(axes: Any, collinearity: Any) -> None:
-    from analysis.diagnostics import VIF_LIMIT
+    from analysis.inference.diagnostics import VIF_LIMIT
 
     values = collinearity["vif"].to_numpy(dtype=float)
     rows = np.arange(len(values))

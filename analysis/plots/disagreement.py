@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.explain.rationale import percent
 from analysis.plots.theme import (
     GREY,
     PALE,
@@ -20,7 +21,6 @@ from analysis.plots.theme import (
     shortened,
     style_of,
 )
-from analysis.rationale import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

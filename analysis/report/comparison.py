@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import plots
 from analysis.display import sample_words
-from analysis.rationale import percent
+from analysis.explain.rationale import percent
 from analysis.report.layout import Figure, drawn, printed
 from analysis.report.pictures import face_uris, inside
 from analysis.report.prototypes import prototype_views

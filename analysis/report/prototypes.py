@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from analysis.display import au_number, in_order
-from analysis.rationale import short_name
+from analysis.explain.rationale import short_name
 from analysis.rounding import with_interval
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _SOURCES = {
 
 
 def prototype_views(table: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Lay the table of `analysis.prototypes.against_prototypes` out for the template.
+    """Lay the table of `analysis.compare.prototypes.against_prototypes` out for the template.
 
     Parameters
     ----------

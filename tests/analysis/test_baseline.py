@@ -5,7 +5,7 @@ import pytest
 from analysis.autable import AUTable
 from analysis.baseline import calibrate, person_baselines
 from analysis.errors import ModelError, TableError
-from analysis.explain import contributions, explain, explain_many
+from analysis.explain.faces import contributions, explain, explain_many
 
 
 def of_people(scale="r"):

@@ -11,8 +11,8 @@ from PIL import Image
 
 from analysis.errors import AnalysisError
 from analysis.explain import explain_many
+from analysis.explain.rationale import percent, short_name
 from analysis.logit import MultinomialLogit
-from analysis.rationale import percent, short_name
 from analysis.report import build_report
 
 COLUMNS = ["AU04_r", "AU06_r", "AU12_r", "AU15_r", "AU25_r"]

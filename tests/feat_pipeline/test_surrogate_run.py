@@ -6,7 +6,7 @@ import pytest
 
 from analysis.autable import AUTable
 from analysis.logit import MultinomialLogit
-from analysis.ridge import softmax
+from analysis.logit.ridge import softmax
 from analysis.surrogate import Surrogate
 from feat_pipeline.errors import InputError, OutputError, UsageError
 from feat_pipeline.surrogate import surrogate_files

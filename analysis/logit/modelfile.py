@@ -1,0 +1,177 @@
+"""A fitted MultinomialLogit as JSON and back, number for number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.errors import ModelError
+from analysis.files import atomic_path
+from analysis.logit.ridge import completed
+
+if TYPE_CHECKING:
+    from analysis.logit import MultinomialLogit
+
+FORMAT = "multinomial-logit"
+VERSION = 2
+"""Version 1, of terms of one AU only, is read as well."""
+
+_TEXT = ("backend_", "scale_")
+_LISTS = ("input_names_", "low_validity_", "notes_")
+_NUMBERS = ("n_", "n_iter_", "converged_", "log_likelihood_", "alpha_")
+_STRINGS = ("feature_names_in_", "term_names_")
+_INTEGERS = ("class_count_", "term_feature_", "term_second_feature_")
+_ARRAYS = {
+    "class_count_": "K",
+    "coef_": "KT",
+    "intercept_": "K",
+    "term_feature_": "T",
+    "term_knot_": "T",
+    "term_second_feature_": "T",
+    "term_second_knot_": "T",
+    "term_mean_": "T",
+    "class_term_mean_": "KT",
+    "term_part_mean_": "2T",
+    "class_term_part_mean_": "K2T",
+    "feature_mean_": "p",
+    "feature_sd_": "p",
+    "feature_range_": "2p",
+    "class_feature_mean_": "Kp",
+}
+
+
+def save(model: MultinomialLogit, path: str | Path) -> Path:
+    """Write a fitted model; see `MultinomialLogit.save`.
+
+    Raises
+    ------
+    ModelError
+        Where the model is not fitted.
+    """
+    if not hasattr(model, "coef_"):
+        raise ModelError("the model is not fitted: call fit before save")
+    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "parameters": model.get_params()}
+    content["classes"] = model.classes_.tolist()
+    content |= {name.rstrip("_"): getattr(model, name) for name in (*_TEXT, *_LISTS, *_NUMBERS)}
+    content["scores"], content["alpha_path"] = model.scores_, model.alpha_path_
+    content |= {name.rstrip("_"): getattr(model, name).tolist() for name in (*_STRINGS, *_ARRAYS)}
+    content["covariance_lower_triangle"] = _triangle(model)
+    target = _file(path)
+    with atomic_path(target) as temporary:
+        temporary.write_text(_dump(content), encoding="utf-8")
+    return target
+
+
+def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
+    """Read a model of the class `make`; see `MultinomialLogit.load`."""
+    file = _file(path)
+    content = _content(file)
+    try:
+        content = _of_version_1(content) if content["version"] == 1 else content
+        model = make(**_parameters(content["parameters"]))
+        model.classes_ = np.array(content["classes"])
+        for name in (*_TEXT, *_LISTS, *_NUMBERS):
+            setattr(model, name, content[name.rstrip("_")])
+        model.scores_, model.alpha_path_ = content["scores"], content["alpha_path"]
+        for name in _STRINGS:
+            setattr(model, name, np.array(content[name.rstrip("_")], dtype=str))
+        sizes = {"K": len(model.classes_), "T": len(model.term_names_), "p": len(model.feature_names_in_)}
+        for name, axes in _ARRAYS.items():
+            dtype = np.intp if name in _INTEGERS else np.float64
+            values = np.array(content[name.rstrip("_")], dtype=dtype)
+            expected = tuple(sizes.get(axis, 2) for axis in axes)
+            if values.shape != expected:
+                raise ValueError(f"{name.rstrip('_')} has shape {values.shape}, expected {expected}")
+            setattr(model, name, values)
+        model.covariance_ = _covariance(content["covariance_lower_triangle"], sizes["K"], sizes["T"] + 1)
+    except KeyError as error:
+        raise ModelError(f"{file}: damaged model file, {error} is missing; fit and save it again") from None
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{file}: damaged model file ({error}); fit and save it again") from None
+    return model
+
+
+def _parameters(saved: dict[str, Any]) -> dict[str, Any]:
+    """Make tuples of lists, as the constructor had them."""
+    parameters = dict(saved)
+    if "knots" in saved:
+        parameters["knots"] = tuple(saved["knots"])
+    if isinstance(saved.get("pairs"), list):
+        parameters["pairs"] = [tuple(pair) for pair in saved["pairs"]]
+    return parameters
+
+
+def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what models of single AUs had no need to say."""
+    T, K = len(content["term_names"]), len(content["classes"])
+    return content | {
+        "alpha": content["parameters"]["alpha"],
+        "alpha_path": {},
+        "term_second_feature": [-1] * T,
+        "term_second_knot": [None] * T,
+        "term_part_mean": [[None] * T] * 2,
+        "class_term_part_mean": [[[None] * T] * 2] * K,
+    }
+
+
+def _triangle(model: MultinomialLogit) -> list[float] | None:
+    if model.covariance_ is None:
+        return None
+    size = len(model.covariance_) // len(model.classes_) * (len(model.classes_) - 1)
+    return model.covariance_[:size, :size][np.tril_indices(size)].tolist()
+
+
+def _covariance(triangle: list[float] | None, K: int, width: int) -> np.ndarray | None:
+    if triangle is None:
+        return None
+    size = (K - 1) * width
+    lower = np.zeros((size, size))
+    indices = np.tril_indices(size)
+    if len(triangle) != len(indices[0]):
+        raise ValueError(f"the covariance has {len(triangle)} numbers, expected {len(indices[0])}")
+    lower[indices] = triangle
+    return completed(lower, K)
+
+
+def _file(path: str | Path) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".json" else path / "model.json"
+
+
+def _content(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ModelError(f"{file}: no such file; expected a model, as 'feat-pipeline fit' writes it")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: not readable as JSON ({error})") from None
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if found != FORMAT:
+        raise ModelError(f"{file}: expected a model of format {FORMAT!r}, got {found!r}")
+    if content.get("version") not in (1, VERSION):
+        found = content.get("version")
+        raise ModelError(
+            f"{file}: model version {found!r}, this program reads up to {VERSION}: update it, or fit again"
+        )
+    return content
+
+
+def _dump(content: dict[str, Any]) -> str:
+    """One line a key, so that a person can read the file and a diff stays short."""
+    lines = (
+        f"  {json.dumps(key)}: {json.dumps(_without_nan(value), ensure_ascii=False, default=float)}"
+        for key, value in content.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: null stands for it."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
