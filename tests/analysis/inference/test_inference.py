@@ -258,8 +258,8 @@ def test_other_rows_than_those_of_the_fit_are_refused(many):
 
 
 def test_newton_that_does_not_converge_refuses(many, monkeypatch):
-    from analysis import inference
     from analysis.errors import FitError
+    from analysis.inference import inference
 
     def stuck(*_):
         raise FitError("Newton's method did not converge")

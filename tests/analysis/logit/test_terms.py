@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import design as design_module
-from analysis import fitting, ridge
 from analysis.errors import FitError
-from analysis.logit import MultinomialLogit
+from analysis.logit import MultinomialLogit, fitting, ridge
+from analysis.logit import design as design_module
 from analysis.logit.design import fitted_design
 from analysis.logit.ridge import maximise
 from analysis.logit.strength import ALPHAS
