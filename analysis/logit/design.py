@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from analysis.errors import FitError
+from analysis.logit.mixture import knot_systems, mixture, products, ramps, system_count
 from analysis.logit.ridge import maximise, softmax
 from analysis.logit.terms import Functions, Terms, make_terms, single_functions
 
@@ -108,16 +109,19 @@ def design(problem: Problem, kind: str, knots: Any, pairs: Any, mixed: bool) -> 
     What is penalised of a pair is the product of two AUs' ramps, each less its mean: ramps are the
     parts of an AU below, between and above its knots. So a penalty draws to zero what the pair says
     beyond its two AUs, region by region, as in a functional analysis of variance. Products of hinges
-    span the same functions but are all alike, so that a penalty on them is less apt.
+    span the same functions but are all alike, so that a penalty on them is less apt. Four knots and
+    more are dealt in turn to systems of two, (first, third) and (second, fourth), each with ramps of its
+    own: their overlap makes the fitted surface smoother than one system's.
     """
     values, names = problem.values, problem.names
     singles = single_functions(values, names, () if kind == "linear" else knots)
     if kind != "pairs":
         return standardised(make_terms(singles), values)
     chosen = strongest_pairs(problem, singles) if isinstance(pairs, str) else _known(pairs, names)
-    products = _products(singles, [(names.index(a), names.index(b)) for a, b in chosen])
-    terms = make_terms(singles, [(singles[s], singles[t]) for s, t in products])
-    return standardised(terms, values, mixed)
+    systems = knot_systems([feature for feature, _, _ in singles], system_count(knots))
+    both = products(systems, [(names.index(a), names.index(b)) for a, b in chosen])
+    terms = make_terms(singles, [(singles[s], singles[t]) for s, t in both])
+    return standardised(terms, values, len(systems) if mixed else 0)
 
 
 def fitted_design(model: MultinomialLogit, values: np.ndarray) -> Design:
@@ -125,24 +129,28 @@ def fitted_design(model: MultinomialLogit, values: np.ndarray) -> Design:
 
     On the rows that it was fitted to, a fit to this design with the ridge strength `alpha_` is the model.
     """
-    return standardised(model.fitted_terms, values, mixed=model.alpha_ > 0)
+    return standardised(model.fitted_terms, values, system_count(model.knots) if model.alpha_ > 0 else 0)
 
 
-def standardised(terms: Terms, X: np.ndarray, mixed: bool = False) -> Design:
-    """Find means and scales of columns, as `design` says, on (n, p) rows; those that do not vary drop out.
+def standardised(terms: Terms, X: np.ndarray, systems: int = 0) -> Design:
+    """Find means and scales of columns on (n, p) rows; those that do not vary drop out.
 
-    The scale of a pair's column is its standard deviation times the root of `PAIR_PENALTY`, so that one
-    ridge strength does for all.
+    With `systems` of knots, columns of pairs are mixtures as `design` says, else the terms themselves. The
+    scale of a pair's column is its standard deviation times the root of `PAIR_PENALTY` and of the number
+    of systems, so that one ridge strength does for all.
     """
     from scipy import sparse
 
-    mixed = mixed and bool(terms.paired.any())
-    mixture = _mixture(terms, X) if mixed else sparse.eye_array(len(terms.names), format="csc")
-    columns = (mixture.T @ terms(X).T).T
+    if systems and terms.paired.any():
+        mixed = mixture(terms, X, systems)
+    else:
+        mixed = sparse.eye_array(len(terms.names), format="csc")
+    columns = (mixed.T @ terms(X).T).T
     mean, spread = columns.mean(axis=0), columns.std(axis=0)
     varies = spread > 1e-9 * np.abs(columns).max(axis=0)
-    scale = spread * np.where(terms.paired, np.sqrt(PAIR_PENALTY), 1.0)
-    return Design(terms, mixture[:, varies], mean[varies], scale[varies])
+    pairs = np.arange(len(spread)) >= np.sum(~terms.paired)
+    scale = spread * np.where(pairs, np.sqrt(PAIR_PENALTY * max(1, systems)), 1.0)
+    return Design(terms, mixed[:, varies], mean[varies], scale[varies])
 
 
 def strongest_pairs(problem: Problem, singles: Functions) -> list[tuple[str, str]]:
@@ -173,11 +181,11 @@ def strongest_pairs(problem: Problem, singles: Functions) -> list[tuple[str, str
     if problem.weights is not None:
         residual *= problem.weights[:, None]
     owner = np.array([feature for feature, _, _ in singles])
-    ramps = alone(values) @ _ramps(alone)
-    ramps -= ramps.mean(axis=0)
+    parts = alone(values) @ ramps(owner)
+    parts -= parts.mean(axis=0)
     strength = []
     for a, b in pairs:
-        first, second = (ramps[:, owner == names.index(name)] for name in (a, b))
+        first, second = (parts[:, owner == names.index(name)] for name in (a, b))
         columns = (first[:, :, None] * second[:, None, :]).reshape(len(values), -1)
         spread = columns.std(axis=0)
         gradient = (columns - columns.mean(axis=0)).T @ residual
@@ -194,47 +202,3 @@ def _known(pairs: Any, names: list[str]) -> list[tuple[str, str]]:
             raise FitError(f"pairs: expected two of {', '.join(names)}, got {pair!r}")
         ordered.append((min(pair), max(pair)))
     return sorted(set(ordered))
-
-
-def _products(singles: Functions, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """List the products of functions, as positions among the single ones, of pairs of AU numbers."""
-    of: dict[int, list[int]] = {}
-    for position, (feature, _, _) in enumerate(singles):
-        of.setdefault(feature, []).append(position)
-    return [(s, t) for a, b in pairs for s in of[a] for t in of[b]]
-
-
-def _ramps(singles: Terms) -> np.ndarray:
-    """Make the matrix that turns an AU and its hinges to its parts below, between and above the knots."""
-    matrix = np.eye(len(singles.names))
-    same = np.flatnonzero(singles.feature[:-1] == singles.feature[1:])
-    matrix[same + 1, same] = -1.0
-    return matrix
-
-
-def _mixture(terms: Terms, X: np.ndarray) -> Any:
-    """Express the penalised columns by terms: single functions, then products of centred ramps."""
-    from scipy import sparse
-
-    singles, products = terms.keep(~terms.paired), terms.keep(terms.paired)
-    place = {function: s for s, function in enumerate(_functions(singles.feature, singles.knot))}
-    first = _functions(products.feature, products.knot)
-    second = _functions(products.second_feature, products.second_knot)
-    ramps = _ramps(singles)
-    means = singles(X).mean(axis=0) @ ramps
-    parts = [np.flatnonzero(column).tolist() for column in ramps.T]
-    position = {
-        (place[a], place[b]): len(place) + i for i, (a, b) in enumerate(zip(first, second, strict=True))
-    }
-    entries: list[tuple[int, int, float]] = [(s, s, 1.0) for s in range(len(place))]
-    for (s, t), column in position.items():
-        entries += [(position[u, v], column, ramps[u, s] * ramps[v, t]) for u in parts[s] for v in parts[t]]
-        entries += [(u, column, -means[t] * ramps[u, s]) for u in parts[s]]
-        entries += [(v, column, -means[s] * ramps[v, t]) for v in parts[t]]
-    rows, columns, weights = zip(*entries, strict=True)
-    return sparse.csc_array((weights, (rows, columns)), shape=(len(terms.names),) * 2)
-
-
-def _functions(feature: np.ndarray, knot: np.ndarray) -> list[tuple[int, float]]:
-    """Make keys of functions of one AU; NaN, which equals nothing, becomes -inf."""
-    return list(zip(feature.tolist(), np.where(np.isnan(knot), -np.inf, knot).tolist(), strict=True))

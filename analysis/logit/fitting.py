@@ -157,15 +157,16 @@ def _describe(model: MultinomialLogit, problem: Problem, terms: Terms) -> None:
     model.term_names_ = np.array(terms.names)
     model.term_feature_, model.term_knot_ = terms.feature, terms.knot
     model.term_second_feature_, model.term_second_knot_ = terms.second_feature, terms.second_knot
-    shares = targets / targets.sum(axis=0)
-    model.term_mean_ = terms(values).mean(axis=0)
-    model.class_term_mean_ = shares.T @ terms(values)
-    model.term_part_mean_ = terms.part_means(values, np.full(len(values), 1 / len(values)))
-    model.class_term_part_mean_ = np.array([terms.part_means(values, share) for share in shares.T])
+    shares = (targets / targets.sum(axis=0)).T
+    raw = terms(values)
+    model.term_mean_ = raw.mean(axis=0)
+    model.class_term_mean_ = shares @ raw
+    means = terms.part_means(values, np.vstack([np.full(len(values), 1 / len(values)), shares]))
+    model.term_part_mean_, model.class_term_part_mean_ = means[0], means[1:]
     model.feature_mean_ = values.mean(axis=0)
     model.feature_sd_ = values.std(axis=0, ddof=1)
     model.feature_range_ = np.array([values.min(axis=0), values.max(axis=0)])
-    model.class_feature_mean_ = shares.T @ values
+    model.class_feature_mean_ = shares @ values
     model.n_ = len(values)
     model.class_count_ = np.bincount(targets.argmax(axis=1), minlength=targets.shape[1])
 

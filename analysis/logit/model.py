@@ -37,7 +37,8 @@ class MultinomialLogit(Estimator, Learned):
         AU's strength: a sum of one function per AU; or also products of two AUs' functions
         (`analysis.logit.design`), a sum over AUs and pairs of them.
     knots : sequence of float, default (0.5, 0.85)
-        Training quantiles of each AU where its hinges begin.
+        Training quantiles of each AU where its hinges begin. Of pairs, four and more
+        are used in overlapping systems of two.
     pairs : 'auto' or sequence of (str, str), default 'auto'
         AUs that are multiplied with each other; 'auto' for all, or, where there are more than
         `analysis.logit.design.MOST_PAIRS`, those with the largest score in a screening of the training rows.

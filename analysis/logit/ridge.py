@@ -240,7 +240,7 @@ def _lbfgs(
     tol: float,
     start: np.ndarray | None,
 ) -> Estimate:
-    """Work on rows whose information is about the identity, so that few steps suffice."""
+    """Step in coordinates in which the information is about the identity, so that few steps suffice."""
     from scipy.linalg import cholesky, solve_triangular
     from scipy.optimize import minimize
 
@@ -249,22 +249,21 @@ def _lbfgs(
     weights = (np.ones(n) if weights is None else weights) / total_weight
     ones = np.column_stack([np.ones(n), Z])
     penalty = np.r_[0.0, np.full(Z.shape[1], alpha / total_weight)]
-    likely = (K - 1) / K**2 * (ones.T * weights) @ ones + np.diag(penalty + 1e-9)
-    root = cholesky(likely, lower=True)
-    rows = solve_triangular(root, ones.T, lower=True)
-    observed = rows @ (targets * weights[:, None])
+    rows = ones * np.sqrt(weights)[:, None]
+    root = cholesky((K - 1) / K**2 * (rows.T @ rows) + np.diag(penalty + 1e-9), lower=True)
+    del rows
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        parameters = flat.reshape(-1, K)
-        own = solve_triangular(root, parameters, lower=True, trans="T")
-        scores = rows.T @ parameters
+        parameters = solve_triangular(root, flat.reshape(-1, K), lower=True, trans="T")
+        scores = ones @ parameters
         scores -= scores.max(axis=1, keepdims=True)
         powers = np.exp(scores)
         total = powers.sum(axis=1)
         value = weights @ (np.log(total) - (targets * scores).sum(axis=1))
-        gradient = rows @ (powers * (weights / total)[:, None]) - observed
-        gradient += solve_triangular(root, penalty[:, None] * own, lower=True)
-        return float(value + penalty @ (own**2).sum(axis=1) / 2), gradient.ravel()
+        value += penalty @ (parameters**2).sum(axis=1) / 2
+        excess = (powers / total[:, None] - targets) * weights[:, None]
+        slope = ones.T @ excess + penalty[:, None] * parameters
+        return float(value), solve_triangular(root, slope, lower=True).ravel()
 
     limits = {"maxiter": 5 * max_iter, "maxfun": 10 * max_iter, "gtol": tol, "ftol": 1e-15, "maxcor": 30}
     first = np.zeros((len(root), K)) if start is None else root.T @ start.T

@@ -62,8 +62,9 @@ class Terms:
         (n, T) float64 ndarray
         """
         columns = _functions(X, self.feature, self.knot)
-        if self.paired.any():
-            columns[:, self.paired] *= self.parts(X)[1]
+        pairs = self.paired
+        if pairs.any():
+            columns[:, pairs] *= _functions(X, self.second_feature[pairs], self.second_knot[pairs])
         return columns
 
     def parts(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,9 +85,23 @@ class Terms:
         return first, _functions(X, self.second_feature[pairs], self.second_knot[pairs])
 
     def part_means(self, X: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Average the two factors of each term over rows of given shares: (2, T); NaN for terms of one AU."""
-        means = np.full((2, len(self.names)), np.nan)
-        means[:, self.paired] = [shares @ part for part in self.parts(X)]
+        """Average the two factors of each term over rows.
+
+        Parameters
+        ----------
+        X : (n, p) float64 ndarray
+            AU values.
+        shares : (S, n) float64 ndarray
+            What each row counts in each of S means; rows sum to 1.
+
+        Returns
+        -------
+        (S, 2, T) float64 ndarray
+            NaN for terms of one AU.
+        """
+        means = np.full((len(shares), 2, len(self.names)), np.nan)
+        for i, part in enumerate(self.parts(X)):
+            means[:, i, self.paired] = shares @ part
         return means
 
     def keep(self, mask: np.ndarray) -> Terms:
@@ -173,7 +188,7 @@ def independent(Z: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
 
 
 def _functions(X: np.ndarray, feature: np.ndarray, knot: np.ndarray) -> np.ndarray:
-    columns = X[:, feature]
     bent = ~np.isnan(knot)
-    columns[:, bent] = np.maximum(columns[:, bent] - knot[bent], 0.0)
-    return columns
+    columns = X[:, feature]
+    columns -= np.where(bent, knot, 0.0)
+    return np.maximum(columns, np.where(bent, 0.0, -np.inf), out=columns)

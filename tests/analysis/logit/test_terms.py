@@ -72,29 +72,35 @@ def test_pairs_see_what_single_aus_cannot(pairs, interacting):
     assert pairs.score(X, y) > hinges.score(X, y) + 0.02
 
 
-def test_the_penalty_acts_on_products_of_centred_ramps(pairs, interacting):
+@pytest.mark.parametrize("systems", [[(0.5, 0.85)], [(0.3, 0.65), (0.5, 0.85)]])
+def test_the_penalty_acts_on_products_of_centred_ramps(interacting, systems):
     from sklearn.linear_model import LogisticRegression
 
     X, y = interacting[0].to_numpy(), interacting[1]
-    bends = np.quantile(X, [0.5, 0.85], axis=0)
-    ramps = [np.minimum(X, bends[0]), np.clip(X, *bends), np.maximum(X, bends[1])]
-    singles = [X, np.maximum(X - bends[0], 0), np.maximum(X - bends[1], 0)]
-    columns = [part[:, j] for j in range(4) for part in singles]
-    for a, b in itertools.combinations(range(4), 2):
-        for one, other in itertools.product(ramps, repeat=2):
-            columns.append((one[:, a] - one[:, a].mean()) * (other[:, b] - other[:, b].mean()))
+    knots = tuple(sorted(itertools.chain(*systems)))
+    ours = MultinomialLogit(terms="pairs", alpha=2.0, knots=knots).fit(*interacting)
+    singles = [X] + [np.maximum(X - bend, 0) for bend in np.quantile(X, knots, axis=0)]
+    columns = [part[:, j] for part in singles for j in range(4)]
+    for system in systems:
+        bends = np.quantile(X, system, axis=0)
+        ramps = [np.minimum(X, bends[0]), np.clip(X, *bends), np.maximum(X, bends[1])]
+        for a, b in itertools.combinations(range(4), 2):
+            for one, other in itertools.product(ramps, repeat=2):
+                columns.append((one[:, a] - one[:, a].mean()) * (other[:, b] - other[:, b].mean()))
     Z = np.transpose(columns)
     Z = (Z - Z.mean(axis=0)) / Z.std(axis=0)
-    Z[:, 12:] /= np.sqrt(design_module.PAIR_PENALTY)
+    Z[:, 4 * len(singles) :] /= np.sqrt(design_module.PAIR_PENALTY * len(systems))
     theirs = LogisticRegression(C=0.5, tol=1e-9, solver="newton-cholesky").fit(Z, y)
-    np.testing.assert_allclose(pairs.predict_proba(interacting[0]), theirs.predict_proba(Z), atol=1e-6)
+    np.testing.assert_allclose(ours.predict_proba(interacting[0]), theirs.predict_proba(Z), atol=1e-6)
 
 
-def test_the_design_of_a_fitted_model_leads_to_it_again(pairs, interacting):
+@pytest.mark.parametrize("knots", [(), (0.5,), (0.5, 0.85), (0.3, 0.5, 0.65, 0.85)])
+def test_the_design_of_a_fitted_model_leads_to_it_again(interacting, knots):
     X, y = interacting
-    again = fitted_design(pairs, X.to_numpy())
-    estimate = maximise(again(X.to_numpy()), one_hot(y), None, pairs.alpha_)
-    parameters = np.column_stack([pairs.intercept_, pairs.coef_])
+    fitted = MultinomialLogit(terms="pairs", alpha=2.0, knots=knots).fit(X, y)
+    again = fitted_design(fitted, X.to_numpy())
+    estimate = maximise(again(X.to_numpy()), one_hot(y), None, fitted.alpha_)
+    parameters = np.column_stack([fitted.intercept_, fitted.coef_])
     np.testing.assert_allclose(again.to_terms(estimate.parameters), parameters, atol=1e-8)
     np.testing.assert_allclose(again.from_terms(parameters), estimate.parameters, atol=1e-8)
 
