@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from analysis.inference import Inference
     from analysis.logit import MultinomialLogit
 
-INFERRED = ("inference.json", "log_odds.csv", "marginal_effects.csv", "joint.csv")
+INFERRED = ("inference.json", "log_odds.csv", "marginal_effects.csv", "joint.csv", "prototypes.csv")
 OUTPUTS = ("model.json", "coefficients.csv", *INFERRED, "run.json")
 MANY_CLASSES = 20
 
@@ -50,8 +50,8 @@ def fit(
         AU table, ``.csv`` or ``.parquet``.
     out : path
         Folder that takes ``model.json``, ``coefficients.csv`` and ``run.json``; with `inference` also
-        ``inference.json``, ``log_odds.csv``, ``marginal_effects.csv`` and, where tests are valid,
-        ``joint.csv``.
+        ``inference.json``, ``log_odds.csv``, ``marginal_effects.csv``, where tests are valid
+        ``joint.csv``, and where emotions have prototypes ``prototypes.csv``.
     labels : path, optional
         CSV with the columns ``input, label``.
     label_column : str, optional
@@ -177,18 +177,24 @@ def _told(model: MultinomialLogit, found: Inference, X: AUTable, y: np.ndarray) 
 
 def _write(folder: OutputFolder, model: MultinomialLogit, found: Inference | None) -> None:
     coefficients = model.coefficients()
+    if found is not None:
+        import pandas as pd
+
+        from analysis.compare.prototypes import against_prototypes
+
+        theory = against_prototypes(found if model.terms == "linear" else model)
+        if len(theory):  # it knows the basic emotions only
+            found.tables["prototypes"] = theory
+
+        intercepts = found.tables["intercepts"].assign(au="", term="intercept")
+        coefficients = pd.concat([intercepts, found.coefficients])[found.coefficients.columns]
+        for name in ("log_odds", "marginal_effects", "joint", "prototypes"):
+            if name in found.tables:
+                _write_table(folder, name, found.tables[name])
     with named_errors(folder.path):
         model.save(folder.path)
         if found is not None:
             found.save(folder.path)
-    if found is not None:
-        import pandas as pd
-
-        intercepts = found.tables["intercepts"].assign(au="", term="intercept")
-        coefficients = pd.concat([intercepts, found.coefficients])[found.coefficients.columns]
-        for name in ("log_odds", "marginal_effects", "joint"):
-            if name in found.tables:
-                _write_table(folder, name, found.tables[name])
     _write_table(folder, "coefficients", coefficients)
 
 

@@ -51,7 +51,7 @@ def test_inference_writes_its_tables(table, tmp_path):
     assert model.alpha_ == 0.0 and model.notes_ == [] and model.scores_["grouped"]
     assert names(out) == [
         "coefficients.csv", "inference.json", "joint.csv", "log_odds.csv", "marginal_effects.csv",
-        "model.json", "run.json",
+        "model.json", "prototypes.csv", "run.json",
     ]  # fmt: skip
     coefficients = pd.read_csv(out / "coefficients.csv")
     assert coefficients.columns.tolist()[:4] == ["emotion", "au", "term", "coef"] and len(coefficients) == 15
@@ -59,6 +59,9 @@ def test_inference_writes_its_tables(table, tmp_path):
     found = Inference.load(out)
     assert found.valid and found.facts["reference"] == "sad" and found.facts["n_groups"] == 35
     assert set(pd.read_csv(out / "log_odds.csv")["versus"]) == {"sad"}
+    theory = pd.read_csv(out / "prototypes.csv")
+    measurable = theory.loc[theory["verdict"] != "not measurable", "au"]
+    assert set(theory["emotion"]) == {"happy", "sad"} and set(measurable) <= set(AUS)
 
 
 def test_where_inference_is_not_valid_the_ridge_is_saved_and_the_reason_told(separated, tmp_path):
