@@ -23,6 +23,11 @@ LOADERS: dict[str, str] = {
     "cnn": "feat_pipeline.models.cnn:CnnClassifier",
 }
 
+# What `feat-pipeline train` can train -> its class, which needs no argument.
+TRAINABLE: dict[str, str] = {
+    "cnn": "feat_pipeline.models.cnn:CnnClassifier",
+}
+
 
 class EmotionModel(Protocol):
     """What every emotion model offers.

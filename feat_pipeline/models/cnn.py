@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.facs import EMOTIONS
-from analysis.files import atomic_path
-from feat_pipeline.align import box_matrix, warp
-from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.models import MODEL_FILE
-from feat_pipeline.outputs import named_errors
+from feat_pipeline.models.base import (
+    as_seen,
+    checked_emotions,
+    class_indices,
+    held_out_rows,
+    read_model,
+    write_model,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from feat_pipeline.recipe import Recipe
 
 FORMAT, VERSION = "cnn", 1
-WEIGHTS_FILE = "weights.safetensors"
 BATCH = 64
 #: Channels at full size, channels and residual blocks of each stage, dropout before the last layer.
 NETWORK: dict[str, Any] = {"stem": 32, "widths": [64, 128, 256], "blocks": [2, 3, 2], "dropout": 0.3}
@@ -132,17 +131,14 @@ class CnnClassifier:
         network = self.network or NETWORK
         size = recipe.sizes[-1][1]
         side = max(size for _, size in recipe.sizes)
-        labels = np.asarray(y).astype(str)
-        classes = _classes_of(labels)
         images = as_seen(X, side)
-        if len(images) != len(labels):
-            raise InputError(f"y: expected an emotion for each of the {len(images)} faces, got {len(labels)}")
+        labels, classes = checked_emotions(y, len(images))
         if validation is None:
-            judged = _held_out(labels, self.held_out, recipe.seed)
+            judged = held_out_rows(labels, self.held_out, recipe.seed)
             parts = [(images[~judged], labels[~judged]), (images[judged], labels[judged])]
         else:
             parts = [(images, labels), (as_seen(validation[0], side), np.asarray(validation[1]).astype(str))]
-        learned, chosen_on = (Examples(faces, _indices(names, classes)) for faces, names in parts)
+        learned, chosen_on = (Examples(faces, class_indices(names, classes)) for faces, names in parts)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             net = ResidualNet(classes=len(classes), **network)
@@ -213,10 +209,6 @@ class CnnClassifier:
         OutputError
             The folder cannot be written.
         """
-        from safetensors.numpy import save
-
-        folder = Path(path)
-        packed = save({name: _shortened(value) for name, value in self.weights_.items()})
         content = {
             "format": FORMAT,
             "version": VERSION,
@@ -225,14 +217,8 @@ class CnnClassifier:
             "size": self.size_,
             "mirror": self.mirror,
             "temperature": self.temperature_,
-            "weights": hashlib.sha256(packed).hexdigest(),
         }
-        with named_errors(folder):
-            with atomic_path(folder / WEIGHTS_FILE) as temporary:
-                temporary.write_bytes(packed)
-            with atomic_path(folder / MODEL_FILE) as temporary:
-                temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        return folder / MODEL_FILE
+        return write_model(path, content, {name: _shortened(value) for name, value in self.weights_.items()})
 
     @classmethod
     def load(cls, path: str | Path) -> CnnClassifier:
@@ -243,27 +229,13 @@ class CnnClassifier:
         InputError
             A file is missing or damaged, or the two do not belong together.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
+        return read_model(path, FORMAT, VERSION, cls._made)
 
-        given = Path(path)
-        file = given / MODEL_FILE if given.is_dir() else given
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            packed = (file.parent / WEIGHTS_FILE).read_bytes()
-            if (content["format"], content["version"]) != (FORMAT, VERSION):
-                raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
-            if hashlib.sha256(packed).hexdigest() != content["weights"]:
-                raise ValueError(f"{WEIGHTS_FILE} beside it is damaged or of another model")
-            weights = {name: value.astype(np.float32) for name, value in load(packed).items()}
-            model = cls(mirror=bool(content["mirror"]))
-            model._set(
-                content["classes"], content["network"], content["size"], content["temperature"], weights
-            )
-        except OSError as error:
-            raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
-        except (KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise InputError(f"{file}: is no usable model ({error}); train or copy it again") from None
+    @classmethod
+    def _made(cls, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CnnClassifier:
+        model = cls(mirror=bool(content["mirror"]))
+        weights = {name: value.astype(np.float32) for name, value in arrays.items()}
+        model._set(content["classes"], content["network"], content["size"], content["temperature"], weights)
         model.history_ = None
         return model
 
@@ -290,75 +262,6 @@ class CnnClassifier:
 
     def _run(self, crops: np.ndarray) -> np.ndarray:
         return self._session.run(["logits"], {"crops": np.ascontiguousarray(crops)})[0]
-
-
-def as_seen(crops: np.ndarray, size: int) -> np.ndarray:
-    """Cut, grey and scale crops to what the network looks at.
-
-    Parameters
-    ----------
-    crops : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        As for `CnnClassifier.predict_proba`.
-    size : int
-        Side, px.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, size, size)
-
-    Raises
-    ------
-    InputError
-        Another type or shape.
-    """
-    import cv2
-
-    crops = np.asarray(crops)
-    if crops.dtype != np.uint8 or crops.ndim not in (3, 4) or crops.shape[3:] not in ((), (3,)):
-        raise InputError(
-            f"faces: expected uint8 crops of shape (n, height, width) or (n, height, width, 3), "
-            f"got {crops.dtype} of shape {crops.shape}"
-        )
-    height, width = crops.shape[1:3]
-    matrix = np.diag([size / width, size / height, 1.0])[:2]
-    if crops.ndim == 4:
-        inner = np.linalg.inv(np.vstack([box_matrix(np.array([0, 0, 1, 1]), 1), [0, 0, 1]]))
-        to_unit = np.diag([1 / width, 1 / height, 1.0])
-        matrix = (np.diag([size, size, 1.0]) @ inner @ to_unit)[:2]
-        crops = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops]) if len(crops) else crops
-    elif (height, width) == (size, size):
-        return crops
-    seen = [warp(crop, matrix, size) for crop in crops]
-    return np.stack(seen) if seen else np.zeros((0, size, size), np.uint8)
-
-
-def _classes_of(labels: np.ndarray) -> list[str]:
-    """Return the classes among labels: the known emotions in their order, then others by name."""
-    found = set(labels.tolist())
-    if len(found) < 2:
-        raise InputError(f"y: expected at least two emotions, got {', '.join(sorted(found)) or 'none'}")
-    return [name for name in EMOTIONS if name in found] + sorted(found - set(EMOTIONS))
-
-
-def _indices(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    unknown = sorted(set(labels.tolist()) - set(classes))
-    if unknown:
-        raise InputError(f"validation: {unknown[0]} is none of the emotions to learn, {', '.join(classes)}")
-    return np.array([classes.index(label) for label in labels.tolist()], np.int64)
-
-
-def _held_out(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Mask of a random share of every class, at least one face of each."""
-    if not 0 < share < 1:
-        raise UsageError(f"held_out: expected a share between 0 and 1, got {share}")
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(labels), bool)
-    for name in np.unique(labels):
-        rows = np.flatnonzero(labels == name)
-        if len(rows) < 2:
-            raise InputError(f"y: {name} has one face only; give two or more, or validation faces")
-        chosen[rng.permutation(rows)[: max(1, round(share * len(rows)))]] = True
-    return chosen
 
 
 def _shortened(value: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ import torch
 from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.errors import InputError, OutputError, UsageError
 from feat_pipeline.models import load_model
-from feat_pipeline.models.cnn import NETWORK, CnnClassifier, as_seen
+from feat_pipeline.models.base import as_seen
+from feat_pipeline.models.cnn import NETWORK, CnnClassifier
 from feat_pipeline.models.nets import ResidualNet
 from feat_pipeline.predict import Predictor
 from feat_pipeline.recipe import Recipe
