@@ -79,9 +79,11 @@ def person_draws(groups: Any, n: int, draws: int, seed: int) -> Iterator[np.ndar
 
 
 def _draws(codes: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
+    from tqdm import tqdm
+
     people = int(codes.max()) + 1
     rng = np.random.default_rng(seed)
-    for _ in range(draws):
+    for _ in tqdm(range(draws), desc="bootstrap", unit="draw", delay=3, leave=False, disable=None):
         drawn = np.bincount(rng.integers(people, size=people), minlength=people)
         yield drawn[codes].astype(float)
 
