@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from analysis.facs import EMOTIONS
+from feat_pipeline.errors import UsageError
+
+FOUR_EMOTIONS = ("angry", "fear", "happy", "sad")
+SIX_EMOTIONS = tuple(name for name in EMOTIONS if name != "fear")
 
 
 @dataclass(frozen=True)
@@ -21,15 +26,19 @@ class LabelledFaces:
     labels : ndarray of int64, shape (n,)
         Indices into `classes`.
     usage : ndarray of str, shape (n,)
-        The part of the data set, as it names it ('Training', 'PublicTest', ...).
+        The part of the data set, as it names it ('Training', 'PublicTest', ...); '' where it has no parts.
     rows : ndarray of int64, shape (n,)
-        Number of the row in the data set's own file, from 0.
+        Number of the row in the data set's own file, or of the picture among all, from 0.
     votes : ndarray of uint8, shape (n, v), optional
         How many annotators chose each of the data set's words.
     classes : tuple of str
         The emotions.
     skipped : tuple of str
-        One line for each row that could not be read.
+        One line for each row or picture that could not be read.
+    groups : ndarray of str, shape (n,), optional
+        The person.
+    names : ndarray of str, shape (n,), optional
+        The picture's file, below the folder that was read.
     """
 
     images: np.ndarray
@@ -39,6 +48,13 @@ class LabelledFaces:
     votes: np.ndarray | None = None
     classes: tuple[str, ...] = EMOTIONS
     skipped: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+    names: np.ndarray | None = None
+
+    @property
+    def emotions(self) -> np.ndarray:
+        """Names of the labels, str, shape (n,)."""
+        return np.array(self.classes, dtype=str)[self.labels]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,6 +71,54 @@ class LabelledFaces:
     def part(self, usage: str) -> LabelledFaces:
         """Return the faces of one part of the data set."""
         return self.select(self.usage == usage)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the classes among names: `EMOTIONS` in their order, then others by name."""
+    found = set(names)
+    return tuple(name for name in EMOTIONS if name in found) + tuple(sorted(found - set(EMOTIONS)))
+
+
+def with_classes(
+    faces: LabelledFaces, classes: Sequence[str] | None = None, merge: Mapping[str, str] | None = None
+) -> LabelledFaces:
+    """Merge classes and keep some of them, by name.
+
+    Parameters
+    ----------
+    faces : LabelledFaces
+    classes : sequence of str, optional
+        The classes to keep, in the order that labels then count them; faces of others are left out.
+        `FOUR_EMOTIONS` and `SIX_EMOTIONS` are sets that others have published results for.
+    merge : mapping of str to str, optional
+        Class to the class that it becomes part of, before some are kept, such as
+        ``{'disgust': 'angry'}``.
+
+    Returns
+    -------
+    LabelledFaces
+
+    Raises
+    ------
+    UsageError
+        A class is unknown or named twice, or fewer than two are kept.
+    """
+    merge = dict(merge or {})
+    _check_known("merge", list(merge), faces.classes)
+    renamed = [merge.get(name, name) for name in faces.classes]
+    kept = in_order(renamed) if classes is None else tuple(classes)
+    _check_known("classes", kept, renamed)
+    if len(kept) < 2 or len(set(kept)) < len(kept):
+        raise UsageError(f"classes: expected two or more, each once, got {', '.join(kept) or 'none'}")
+    places = np.array([kept.index(name) if name in kept else -1 for name in renamed], np.int64)
+    labels = places[faces.labels]
+    return replace(faces, labels=labels, classes=kept).select(labels >= 0)
+
+
+def _check_known(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"{parameter}: expected classes out of {', '.join(known)}, got {unknown[0]!r}")
 
 
 def copy_groups(images: np.ndarray) -> np.ndarray:

@@ -17,14 +17,15 @@ import os
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from analysis.facs import EMOTIONS
-from analysis.files import atomic_path
 from feat_pipeline.datasets.faces import LabelledFaces
+from feat_pipeline.datasets.npz import load_faces, save_faces
 from feat_pipeline.errors import InputError
 
 SIDE = 48
@@ -45,7 +46,7 @@ VOTES = (
 #: Columns of `VOTES` in the order of `EMOTIONS`; contempt, unknown and NF (not a face) are none of them.
 _VOTE_OF_EMOTION = (4, 5, 6, 1, 3, 2, 0)
 _MEMBERS = ("fer2013.csv", "icml_face_data.csv")
-_FORMAT = 1
+_FORMAT = 2
 
 
 def read_fer2013(
@@ -79,11 +80,14 @@ def read_fer2013(
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected FER2013's fer2013.csv or icml_face_data.csv")
     kept = None if cache is None else Path(cache) / f"fer2013-{_fingerprint(path)}.npz"
-    faces = _load(kept) if kept is not None and kept.is_file() else None
+    faces = None
+    if kept is not None and kept.is_file():
+        with contextlib.suppress(InputError):  # a damaged cache is made again
+            faces = load_faces(kept)
     if faces is None:
         faces = _parse(path)
         if kept is not None:
-            _store(faces, kept)
+            save_faces(faces, kept)
     return faces if votes is None else _with_votes(faces, Path(votes))
 
 
@@ -93,7 +97,7 @@ def soft_labels(faces: LabelledFaces) -> np.ndarray:
     Parameters
     ----------
     faces : LabelledFaces
-        With votes.
+        With votes, and with the seven emotions as classes.
 
     Returns
     -------
@@ -104,6 +108,10 @@ def soft_labels(faces: LabelledFaces) -> np.ndarray:
     if faces.votes is None:
         raise InputError(
             "votes: expected faces with FER+ votes, got none; read them with votes=fer2013new.csv"
+        )
+    if faces.classes != EMOTIONS:
+        raise InputError(
+            "classes: FER+ votes are for the seven emotions; take shares before choosing classes"
         )
     counts = faces.votes[:, _VOTE_OF_EMOTION].astype(np.float32)
     nobody = counts.sum(1) == 0
@@ -192,9 +200,7 @@ def _with_votes(faces: LabelledFaces, path: Path) -> LabelledFaces:
     if (parts[faces.rows] != faces.usage).any():
         wrong = faces.rows[parts[faces.rows] != faces.usage][0]
         raise InputError(f"{path}: row {wrong + 1} is of {parts[wrong]}, FER2013's is not; the order differs")
-    return LabelledFaces(
-        faces.images, faces.labels, faces.usage, faces.rows, votes[faces.rows], skipped=faces.skipped
-    )
+    return replace(faces, votes=votes[faces.rows])
 
 
 @contextlib.contextmanager
@@ -241,20 +247,3 @@ def _fingerprint(path: Path) -> str:
     state = path.stat()
     about = json.dumps([_FORMAT, str(path.resolve()), state.st_size, state.st_mtime_ns])
     return hashlib.blake2b(about.encode(), digest_size=8).hexdigest()
-
-
-def _store(faces: LabelledFaces, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        np.savez(
-            temporary, images=faces.images, labels=faces.labels, usage=faces.usage, rows=faces.rows,
-            skipped=np.array(faces.skipped, dtype=str),
-        )  # fmt: skip
-
-
-def _load(path: Path) -> LabelledFaces | None:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in ("images", "labels", "usage", "rows")}
-            return LabelledFaces(**arrays, skipped=tuple(map(str, kept["skipped"])))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        return None  # a damaged cache is made again

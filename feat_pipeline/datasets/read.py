@@ -1,0 +1,109 @@
+"""One way in to every data set of labelled faces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from feat_pipeline.datasets.faces import LabelledFaces, with_classes
+from feat_pipeline.datasets.fer2013 import read_fer2013
+from feat_pipeline.datasets.npz import load_faces
+from feat_pipeline.datasets.pictures import (
+    CKPLUS_NAME,
+    JAFFE_NAME,
+    SIZE,
+    read_ckplus,
+    read_folder,
+    read_jaffe,
+)
+from feat_pipeline.detect import FaceDetector, make_detector
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.sources import find_photos
+
+KINDS = ("fer2013", "npz", "folder", "ckplus", "jaffe")
+_LOOKED_AT = 20  # pictures whose names tell what a folder is
+
+
+def read_faces(
+    path: str | os.PathLike[str],
+    kind: str = "auto",
+    *,
+    classes: Sequence[str] | None = None,
+    merge: Mapping[str, str] | None = None,
+    size: int = SIZE,
+    detector: FaceDetector | str | None = None,
+    person: str | None = None,
+    votes: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> LabelledFaces:
+    """Read labelled faces, whatever they are published in.
+
+    Parameters
+    ----------
+    path : path
+        FER2013's CSV, plain or packed; an ``.npz`` of `feat_pipeline.datasets.npz.save_faces`; a folder.
+    kind : {'auto', 'fer2013', 'npz', 'folder', 'ckplus', 'jaffe'}
+        'auto' goes by the path, and in a folder by the names of its pictures.
+    classes, merge
+        See `feat_pipeline.datasets.faces.with_classes`.
+    size : int
+        Side of the crops that are cut out of pictures, px.
+    detector : FaceDetector or str, optional
+        Of folders: finds the face in each picture. A name out of `feat_pipeline.detect.DETECTORS`.
+    person : str, optional
+        Of a folder with one sub-folder a class; see `feat_pipeline.datasets.pictures.read_folder`.
+    votes, cache : path, optional
+        Of FER2013's CSV; see `feat_pipeline.datasets.fer2013.read_fer2013`.
+
+    Returns
+    -------
+    LabelledFaces
+
+    Raises
+    ------
+    InputError
+        What is there cannot be read, holds no faces, or fewer than two classes.
+    UsageError
+        An unknown kind or class, or an option of another kind of data.
+    """
+    path = Path(path)
+    if kind not in ("auto", *KINDS):
+        raise UsageError(f"kind: expected one of auto, {', '.join(KINDS)}, got {kind!r}")
+    kind = kind_of(path) if kind == "auto" else kind
+    if not 8 <= size <= 1024:
+        raise UsageError(f"size: expected 8 to 1024 px, got {size}")
+    if person is not None and kind != "folder":
+        raise UsageError(f"person: is for a folder with one sub-folder a class, and {path} is of kind {kind}")
+    if isinstance(detector, str):
+        detector = make_detector(detector)
+    if kind == "fer2013":
+        faces = read_fer2013(path, votes=votes, cache=cache)
+    elif kind == "npz":
+        faces = load_faces(path)
+    elif kind == "ckplus":
+        faces = read_ckplus(path, size=size, detector=detector)
+    elif kind == "jaffe":
+        faces = read_jaffe(path, size=size, detector=detector)
+    else:
+        faces = read_folder(path, size=size, detector=detector, person=person)
+    return faces if classes is None and not merge else with_classes(faces, classes, merge)
+
+
+def kind_of(path: Path) -> str:
+    """Tell what a path holds, as `read_faces` names it.
+
+    Raises
+    ------
+    InputError
+        There is nothing at the path, or a folder without pictures.
+    """
+    if path.is_file():
+        return "npz" if path.suffix.lower() == ".npz" else "fer2013"
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder; expected FER2013's CSV, an .npz or a folder")
+    names = [photo.stem for photo in find_photos(path)[:_LOOKED_AT]]
+    for kind, expression in (("ckplus", CKPLUS_NAME), ("jaffe", JAFFE_NAME)):
+        if 2 * sum(expression.fullmatch(name) is not None for name in names) > len(names):
+            return kind
+    return "folder"
