@@ -12,7 +12,9 @@ from feat_pipeline import __version__, results
 from feat_pipeline.extract.measure import measure
 from tests.feat_pipeline.conftest import au_rows
 
-COMMANDS = ("extract", "predict", "fit", "explain", "compare", "surrogate", "report", "backends", "models")
+COMMANDS = (
+    "extract", "predict", "fit", "explain", "compare", "surrogate", "data", "report", "backends", "models"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, None])
