@@ -62,7 +62,7 @@ def aligned(X: Any, model: Any) -> np.ndarray:
     ----------
     X : AUTable, DataFrame or (n, p) array
         AUs by name in any order, or an array with the columns `model.input_names_`.
-    model : MultinomialLogit
+    model : MultinomialLogit or another model of AUs
         Gives `feature_names_in_`, `input_names_`, `backend_` and `scale_`.
 
     Returns
@@ -75,7 +75,7 @@ def aligned(X: Any, model: Any) -> np.ndarray:
     ModelError
         For AUs missing, on another scale, of another backend, or text; for a model not fitted.
     """
-    if not hasattr(model, "coef_"):
+    if not hasattr(model, "feature_names_in_"):
         raise ModelError("the model is not fitted: call fit first")
     names = model.feature_names_in_.tolist()
     backend, frame = _backend_and_rows(X)

@@ -21,11 +21,15 @@ MODEL_FILE = "model.json"
 LOADERS: dict[str, str] = {
     "multinomial-logit": "analysis.logit:MultinomialLogit",
     "cnn": "feat_pipeline.models.cnn:CnnClassifier",
+    "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
+    "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
 }
 
 # What `feat-pipeline train` can train -> its class, which needs no argument.
 TRAINABLE: dict[str, str] = {
     "cnn": "feat_pipeline.models.cnn:CnnClassifier",
+    "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
+    "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
 }
 
 

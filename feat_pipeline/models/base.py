@@ -94,6 +94,8 @@ def read_model(
         packed = (file.parent / WEIGHTS_FILE).read_bytes()
         if (content["format"], content["version"]) != (kind, version):
             raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
+        if len(content["classes"]) < 2:
+            raise ValueError("it knows fewer than two emotions")
         if hashlib.sha256(packed).hexdigest() != content["weights"]:
             raise ValueError(f"{WEIGHTS_FILE} beside it is damaged or of another model")
         return make(content, load(packed))
@@ -101,6 +103,12 @@ def read_model(
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
     except (KeyError, IndexError, TypeError, ValueError, SafetensorError) as error:
         raise InputError(f"{file}: is no usable model ({error}); train or copy it again") from None
+
+
+def check_fitted(model: Any) -> None:
+    """Raise `UsageError` for a model that knows no emotions yet."""
+    if not hasattr(model, "classes_"):
+        raise UsageError("the model is not fitted: call fit first")
 
 
 def as_seen(crops: np.ndarray, size: int) -> np.ndarray:

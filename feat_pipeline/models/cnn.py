@@ -12,6 +12,7 @@ import numpy as np
 
 from feat_pipeline.models.base import (
     as_seen,
+    check_fitted,
     checked_emotions,
     class_indices,
     held_out_rows,
@@ -176,6 +177,7 @@ class CnnClassifier:
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Return the logits, float32, shape (n, K), for faces as `predict_proba` takes them."""
+        check_fitted(self)
         faces = as_seen(X, self.size_)
         answers = [np.zeros((0, len(self.classes_)), np.float32)]
         for start in range(0, len(faces), BATCH):

@@ -1,0 +1,303 @@
+"""Flexible models of Action Units: how much the AUs say where no coefficient need be readable.
+
+They stand beside `analysis.logit.MultinomialLogit` as its ceiling. Both are fitted by scikit-learn, kept as
+plain arrays, and asked with numpy alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from analysis.aumatrix import aligned, checked_labels, named_matrix
+from analysis.errors import FitError
+from analysis.logit.ridge import softmax
+from feat_pipeline.models.base import read_model, write_model
+
+VERSION = 1
+_ROWS_AT_ONCE = 500
+
+
+class FlexibleAuModel:
+    """What the two have in common: rows come in by AU name, arrays go out.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (K,)
+        Sorted.
+    feature_names_in_ : ndarray of str, shape (p,)
+        AU columns.
+    input_names_ : list of str
+        The same, as `analysis.aumatrix.aligned` asks for them.
+    backend_, scale_ : str
+        What measured the AUs, and on which scale; 'unknown' and '' where the rows did not say.
+    n_ : int
+        Rows it was fitted on.
+    notes_ : list of str
+        What fitting dropped.
+    arrays_ : dict of str to ndarray
+        All that predicting needs.
+    """
+
+    consumes = "aus"
+    format: ClassVar[str]
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit to labelled faces.
+
+        Parameters
+        ----------
+        X : AUTable, DataFrame or (n, p) array
+            AU values, as for `MultinomialLogit.fit`. Rows with NaN are dropped; `notes_` says so.
+        y : (n,) array-like
+            Emotions.
+
+        Returns
+        -------
+        FlexibleAuModel
+            Itself.
+
+        Raises
+        ------
+        FitError
+            For one single emotion, text or infinite AUs, lengths that differ.
+        """
+        matrix = named_matrix(X)
+        labels = checked_labels(y, len(matrix.values)).astype(str)
+        complete = ~np.isnan(matrix.values).any(axis=1)
+        values, labels = matrix.values[complete], labels[complete]
+        classes, codes = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise FitError(f"labels: expected at least two emotions, got {', '.join(classes) or 'none'}")
+        dropped = int((~complete).sum())
+        self.notes_ = [f"{dropped} rows with an AU without a value were left out"] if dropped else []
+        self.n_ = len(values)
+        self._describe(classes, matrix.names, matrix.backend, matrix.scale)
+        self.arrays_ = self._learn(values, codes)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Compute the probability of each emotion.
+
+        Parameters
+        ----------
+        X : AUTable, DataFrame or (n, p) array
+            AUs by name in any order, or an array with the columns `input_names_`.
+
+        Returns
+        -------
+        (n, K) float64 ndarray
+            In the order of `classes_`. Rows sum to 1; NaN where an AU has no value.
+
+        Raises
+        ------
+        ModelError
+            For AUs missing, on another scale, of another backend, or text; for a model not fitted.
+        """
+        values = aligned(X, self)
+        complete = ~np.isnan(values).any(axis=1)
+        scores = self._scores(values[complete])
+        if scores.shape[1] == 1:  # two classes: the log-odds of the second
+            scores = np.column_stack([np.zeros(len(scores)), scores])
+        answers = np.full((len(values), len(self.classes_)), np.nan)
+        answers[complete] = softmax(scores)
+        return answers
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``model.json`` and ``weights.safetensors`` into a folder, and return the first.
+
+        Raises
+        ------
+        OutputError
+            The folder cannot be written.
+        """
+        content = {
+            "format": self.format,
+            "version": VERSION,
+            "classes": self.classes_.tolist(),
+            "aus": self.input_names_,
+            "backend": self.backend_,
+            "scale": self.scale_,
+            "n": self.n_,
+            "notes": self.notes_,
+        }
+        return write_model(path, content, self.arrays_)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model that `save` wrote, from its folder or its ``model.json``.
+
+        Raises
+        ------
+        InputError
+            A file is missing or damaged, or the two do not belong together.
+        """
+        return read_model(path, cls.format, VERSION, cls._made)
+
+    @classmethod
+    def _made(cls, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        model = cls()
+        model._describe(np.array(content["classes"]), content["aus"], content["backend"], content["scale"])
+        model.n_, model.notes_ = content["n"], content["notes"]
+        model.arrays_ = arrays
+        model._scores(np.zeros((1, len(content["aus"]))))  # arrays of another shape fail here
+        return model
+
+    def _describe(self, classes: np.ndarray, names: list[str], backend: str, scale: str) -> None:
+        self.classes_ = classes
+        self.feature_names_in_ = np.array(names, dtype=str)
+        self.input_names_ = list(names)
+        self.backend_, self.scale_ = backend, scale
+
+    def _learn(self, values: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
+        raise NotImplementedError
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        """Return logits, shape (m, K), or (m, 1) for two classes."""
+        raise NotImplementedError
+
+
+class AuNetwork(FlexibleAuModel):
+    """A multilayer perceptron on standardised AUs.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Units of the hidden layers.
+    alpha : float
+        Weight decay.
+    max_iter : int
+        Passes over the rows.
+    seed : int
+    """
+
+    format = "mlp-aus"
+
+    def __init__(
+        self, *, hidden: Sequence[int] = (64, 32), alpha: float = 1.0, max_iter: int = 100, seed: int = 0
+    ) -> None:
+        self.hidden = hidden
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.seed = seed
+
+    def _learn(self, values: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier
+        from sklearn.preprocessing import StandardScaler
+
+        scaler = StandardScaler().fit(values)
+        network = MLPClassifier(
+            tuple(self.hidden), alpha=self.alpha, max_iter=self.max_iter, random_state=self.seed
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is the other regulariser
+            network.fit(scaler.transform(values), codes)
+        arrays = {"mean": scaler.mean_, "scale": scaler.scale_}
+        for layer, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
+            arrays |= {f"weight{layer}": weight, f"bias{layer}": bias}
+        return arrays
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        arrays = self.arrays_
+        scores = (values - arrays["mean"]) / arrays["scale"]
+        for layer in range(len(arrays) // 2 - 1):
+            scores = np.maximum(scores, 0) if layer else scores
+            scores = scores @ arrays[f"weight{layer}"] + arrays[f"bias{layer}"]
+        return scores
+
+
+class AuBoosting(FlexibleAuModel):
+    """Gradient-boosted trees on AUs (scikit-learn's histogram gradient boosting).
+
+    Parameters
+    ----------
+    max_iter : int
+        Trees for each class.
+    learning_rate : float
+    max_leaf_nodes : int
+        Leaves of a tree.
+    min_samples_leaf : int
+        Fewest rows in a leaf.
+    l2 : float
+        Penalty on the values of leaves.
+
+    Notes
+    -----
+    The trees are kept as arrays of nodes. skops would need one more package to predict, and its files hold
+    scikit-learn's private objects, which other versions cannot read.
+    """
+
+    format = "gbm-aus"
+
+    def __init__(
+        self,
+        *,
+        max_iter: int = 100,
+        learning_rate: float = 0.06,
+        max_leaf_nodes: int = 15,
+        min_samples_leaf: int = 20,
+        l2: float = 1.0,
+    ) -> None:
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.max_leaf_nodes = max_leaf_nodes
+        self.min_samples_leaf = min_samples_leaf
+        self.l2 = l2
+
+    def _learn(self, values: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        boosted = HistGradientBoostingClassifier(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate,
+            max_leaf_nodes=self.max_leaf_nodes,
+            min_samples_leaf=self.min_samples_leaf,
+            l2_regularization=self.l2,
+            early_stopping=False,
+            random_state=0,
+        ).fit(values, codes)
+        trees = [tree.nodes for trees in boosted._predictors for tree in trees]
+        starts = np.cumsum([0, *map(len, trees)])
+        return _node_arrays(np.concatenate(trees), starts) | {
+            "baseline": np.asarray(boosted._baseline_prediction, float).ravel()
+        }
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        parts = [
+            self._scores_of(values[start : start + _ROWS_AT_ONCE])
+            for start in range(0, len(values), _ROWS_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.arrays_["baseline"])))
+
+    def _scores_of(self, values: np.ndarray) -> np.ndarray:
+        arrays = self.arrays_
+        at = np.tile(arrays["root"], (len(values), 1))
+        rows = np.arange(len(values))[:, None]
+        while True:
+            left = values[rows, arrays["feature"][at]] <= arrays["threshold"][at]
+            below = np.where(left, arrays["left"][at], arrays["right"][at])
+            if (below == at).all():
+                break
+            at = below
+        baseline = arrays["baseline"]
+        return arrays["value"][at].reshape(len(values), -1, len(baseline)).sum(axis=1) + baseline
+
+
+def _node_arrays(nodes: np.ndarray, starts: np.ndarray) -> dict[str, np.ndarray]:
+    """Take scikit-learn's nodes, trees one after the other, apart; a leaf's children are itself."""
+    numbers = np.arange(len(nodes), dtype=np.int32)
+    first = np.repeat(starts[:-1], np.diff(starts)).astype(np.int32)
+    leaf = nodes["is_leaf"].astype(bool)
+    return {
+        "root": starts[:-1].astype(np.int32),
+        "feature": nodes["feature_idx"].astype(np.int32),
+        "threshold": nodes["num_threshold"].astype(np.float64),
+        "left": np.where(leaf, numbers, first + nodes["left"].astype(np.int32)),
+        "right": np.where(leaf, numbers, first + nodes["right"].astype(np.int32)),
+        "value": nodes["value"].astype(np.float64),
+    }
