@@ -23,6 +23,8 @@ LOADERS: dict[str, str] = {
     "cnn": "feat_pipeline.models.cnn:CnnClassifier",
     "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
     "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
+    "texture": "feat_pipeline.models.texture:TextureClassifier",
+    "ensemble": "feat_pipeline.models.ensemble:Ensemble",
 }
 
 # What `feat-pipeline train` can train -> its class, which needs no argument.
@@ -30,6 +32,7 @@ TRAINABLE: dict[str, str] = {
     "cnn": "feat_pipeline.models.cnn:CnnClassifier",
     "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
     "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
+    "texture": "feat_pipeline.models.texture:TextureClassifier",
 }
 
 
@@ -40,8 +43,9 @@ class EmotionModel(Protocol):
     ----------
     classes_ : ndarray of str, shape (K,)
         Emotions, in the order of the columns of `predict_proba`.
-    consumes : {'aus', 'pixels'}
-        What it looks at: an AU table, or face crops (uint8 RGB, all of one size).
+    consumes : {'aus', 'pixels', 'both'}
+        What it looks at: an AU table, or face crops (uint8 RGB, all of one size); of an ensemble
+        perhaps both.
     """
 
     classes_: np.ndarray

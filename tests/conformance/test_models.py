@@ -24,6 +24,7 @@ SHORT = {
     },
     "gbm-aus": {"max_iter": 8, "min_samples_leaf": 3},
     "mlp-aus": {"max_iter": 40},
+    "texture": {"held_out": 0.3, "components": 10},
 }
 LIGHT = ["cnn", "mlp-aus", "gbm-aus"]
 
