@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from feat_pipeline.commands import add_command, say
+from feat_pipeline.commands import add_command, add_output, print_paths, say
+from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
+from feat_pipeline.models import TRAINABLE
 from feat_pipeline.sources import input_name
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser's subcommands."""
     _add_data(commands)
+    _add_train(commands)
 
 
 def _add_data(commands: Any) -> None:
@@ -34,6 +38,101 @@ def _add_data(commands: Any) -> None:
         "--copies", metavar="CSV", help="also list the faces that stand in two parts, exactly or nearly"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def _add_train(commands: Any) -> None:
+    example = "feat-pipeline train cnn --data photos/ --out mymodel --epochs 30"
+    parser = add_command(commands, "train", _train, "train an emotion model on labelled faces", example)
+    parser.add_argument("model", choices=list(TRAINABLE), help="which kind")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="PATH",
+        help="a folder with one sub-folder an emotion, CK+ or JAFFE, FER2013's CSV, an .npz that the command "
+        "data wrote; for the models of AUs an AU table",
+    )
+    faces = parser.add_argument_group("faces")
+    faces.add_argument(
+        "--detector",
+        choices=list(DETECTORS),
+        help="cuts the largest face out of each picture (default: the whole picture is the face)",
+    )
+    faces.add_argument(
+        "--person",
+        metavar="REGEX",
+        help="whose first group names the person in a picture's path, or an AU table's COLUMN or "
+        "COLUMN:REGEX: nobody is then both learned from and judged by",
+    )
+    faces.add_argument("--classes", type=_names, metavar="A,B,...", help="emotions to keep (default: all)")
+    faces.add_argument(
+        "--merge", type=_pairs, default={}, metavar="A=B,...", help="emotions to count as another one"
+    )
+    faces.add_argument("--size", type=int, default=48, help="of the crops, px (default: %(default)s)")
+    faces.add_argument("--labels", metavar="CSV", help="of an AU table: file with the columns input,label")
+    faces.add_argument("--label-column", metavar="NAME", help="of an AU table: its column of labels")
+    faces.add_argument(
+        "--held-out",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="to judge by, where the data have no part for it (default: %(default)s)",
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=int, help="passes over the faces (default: the model's own)")
+    training.add_argument("--batch", type=int, help="faces a step (default: 128, fewer where there are few)")
+    training.add_argument("--rate", type=float, help="highest learning rate (default: the model's own)")
+    training.add_argument("--patience", type=int, help="epochs without progress after which it stops")
+    training.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
+    training.add_argument("--resume", action="store_true", help="go on with the training in DIR")
+    add_output(parser)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [(old, new) for old, _, new in (name.partition("=") for name in _names(text))]
+    if not all(old and new and "=" not in new for old, new in pairs):
+        raise argparse.ArgumentTypeError(f"expected pairs such as disgust=angry, got {text!r}")
+    return dict(pairs)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.learn import OUTPUTS, train_model
+
+    settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "rate", "patience")}
+    learned = train_model(
+        arguments.model,
+        arguments.data,
+        out=arguments.out,
+        classes=arguments.classes,
+        merge=arguments.merge,
+        size=arguments.size,
+        detector=arguments.detector,
+        person=arguments.person,
+        labels=arguments.labels,
+        label_column=arguments.label_column,
+        held_out=arguments.held_out,
+        settings={name: value for name, value in settings.items() if value is not None},
+        seed=arguments.seed,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        report=_say_epoch,
+    )
+    for line in (*learned.skipped, *learned.notes):
+        say(line)
+    for name, value in learned.scores.items():
+        print(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
+    print_paths(arguments.out, [name for name in OUTPUTS if Path(arguments.out, name).is_file()])
+    return EXIT_SOME_FAILED if learned.skipped else EXIT_DONE
+
+
+def _say_epoch(row: dict[str, float]) -> None:
+    say(
+        f"epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation loss {row['val_loss']:.3f}, "
+        f"accuracy {100 * row['val_accuracy']:.1f} %, {row['seconds']:.0f} s"
+    )
 
 
 def _data(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,8 @@ from feat_pipeline.extract.measure import measure
 from tests.feat_pipeline.conftest import au_rows
 
 COMMANDS = (
-    "extract", "predict", "fit", "explain", "compare", "surrogate", "data", "report", "backends", "models"
+    "extract", "predict", "fit", "explain", "compare", "surrogate", "data", "train", "report", "backends",
+    "models",
 )  # fmt: skip
 
 

@@ -1,0 +1,146 @@
+"""What a model learns from and what it is judged by, out of one labelled data set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feat_pipeline.datasets.copies import near_copy_groups
+from feat_pipeline.datasets.faces import LabelledFaces, copied_from
+from feat_pipeline.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from analysis.autable import AUTable
+
+LEARNED = ("training", "train")
+JUDGED = ("publictest", "val", "valid", "validation")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Two parts of a data set that share no person and, of pictures, no near copy, where that is known.
+
+    Attributes
+    ----------
+    X, judged : ndarray of uint8, shape (n, h, w), or AUTable
+    y, judged_y : ndarray of str, shape (n,)
+    notes : tuple of str
+        How the parts were made.
+    copies : ndarray of bool, shape (n,), optional
+        Which faces of ``judged`` are exact copies of learned ones, where the data set's own parts were
+        taken.
+    """
+
+    X: Any
+    y: np.ndarray
+    judged: Any
+    judged_y: np.ndarray
+    notes: tuple[str, ...]
+    copies: np.ndarray | None = None
+
+    def digest(self) -> str:
+        """Fingerprint of faces, labels and parts, for a training that is gone on with later."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self.X, self.y.astype(str), self.judged, self.judged_y.astype(str)):
+            values = part if isinstance(part, np.ndarray) else part.frame.to_numpy(str)
+            digest.update(repr((values.shape, values.dtype)).encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
+
+
+def parts_of_faces(faces: LabelledFaces, *, share: float = 0.1, seed: int = 0) -> Parts:
+    """Split faces as their data set does, else hold a share out.
+
+    Parameters
+    ----------
+    faces : LabelledFaces
+        With the parts of `LEARNED` and `JUDGED` (by `usage`, upper and lower case alike) these are taken;
+        further ones, such as PrivateTest or test, are looked at by nobody.
+    share : float
+        Share that is held out where the data set has no part to judge by. Persons, where `groups` names
+        them, and near copies stay on one side.
+    seed : int
+        Draws it.
+
+    Returns
+    -------
+    Parts
+
+    Raises
+    ------
+    InputError
+        A class is in one person or picture only, or a part to judge by has a class that is not learned.
+    UsageError
+        ``share`` is not between 0 and .5.
+    """
+    usage = np.char.lower(faces.usage.astype(str))
+    learned, judged = np.isin(usage, LEARNED), np.isin(usage, JUDGED)
+    if not learned.any():
+        learned = usage == ""
+    if not learned.any():
+        parts = ", ".join(sorted(set(faces.usage.tolist())))
+        raise InputError(f"data: expected a part to learn from, {' or '.join(LEARNED)}, got {parts}")
+    if judged.any():
+        sides = replace(faces, usage=np.where(learned, "learned", "other"))
+        copies = copied_from(sides, "learned")[judged]
+        named = ", ".join(sorted(set(faces.usage[judged].tolist())))
+        note = f"judged by the {judged.sum():,} faces of {named}"
+        return _parts(faces.images, faces.emotions, learned, judged, note, copies)
+    known = faces.select(learned)
+    groupings = [near_copy_groups(known.images)]
+    if known.groups is not None:
+        groupings.append(known.groups)
+    held, note = _held_out(known.emotions, groupings, share, seed)
+    what = "near copies" if known.groups is None else "persons and near copies"
+    return _parts(known.images, known.emotions, ~held, held, f"{note}; {what} stay on one side")
+
+
+def parts_of_table(
+    table: AUTable, y: np.ndarray, groups: np.ndarray | None = None, *, share: float = 0.1, seed: int = 0
+) -> Parts:
+    """Hold a share of an AU table's rows out, as `parts_of_faces` does.
+
+    Rows with an AU without a value are left out.
+    """
+    from analysis.aumatrix import named_matrix
+
+    complete = ~np.isnan(named_matrix(table).values).any(axis=1)
+    table, y = table.with_rows(complete), y[complete]
+    groupings = [] if groups is None else [np.asarray(groups)[complete]]
+    held, note = _held_out(y, groupings, share, seed)
+    left = int((~complete).sum())
+    notes = [note + ("; persons stay on one side" if groupings else "")]
+    notes += [f"{left} rows with an AU without a value were left out"] if left else []
+    return Parts(table.with_rows(~held), y[~held], table.with_rows(held), y[held], tuple(notes))
+
+
+def _parts(
+    images: np.ndarray, y: np.ndarray, learned: np.ndarray, judged: np.ndarray, note: str,
+    copies: np.ndarray | None = None,
+) -> Parts:  # fmt: skip
+    unknown = sorted(set(y[judged].tolist()) - set(y[learned].tolist()))
+    if unknown:
+        raise InputError(f"class {unknown[0]}: has faces to judge by and none to learn from; add some")
+    return Parts(images[learned], y[learned], images[judged], y[judged], (note,), copies)
+
+
+def _held_out(y: np.ndarray, groupings: list[np.ndarray], share: float, seed: int) -> tuple[np.ndarray, str]:
+    """Mask a share of the rows, of each class about alike, whole groups only."""
+    from analysis.splits import grouped_folds, merged_groups, rarest
+
+    if not 0 < share <= 0.5:
+        raise UsageError(f"held-out: expected a share above 0, at most .5, got {share:g}")
+    groups = merged_groups(*groupings) if groupings else np.arange(len(y))
+    name, count = rarest(y, groups)
+    if count < 2:
+        raise InputError(
+            f"class {name}: is in one picture or person only; expected two or more of each class"
+        )
+    folds = min(round(1 / share), count)
+    held = np.zeros(len(y), bool)
+    held[grouped_folds(y, groups, folds=folds, seed=seed)[0][1]] = True
+    why = "" if folds == round(1 / share) else f", as {name} is in {count} only"
+    return held, f"judged by {held.sum():,} of {len(y):,} faces, one in {folds}{why}"
