@@ -24,6 +24,7 @@ LOADERS: dict[str, str] = {
     "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
     "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
     "texture": "feat_pipeline.models.texture:TextureClassifier",
+    "transfer": "feat_pipeline.models.transfer:TransferClassifier",
     "ensemble": "feat_pipeline.models.ensemble:Ensemble",
 }
 
@@ -33,6 +34,7 @@ TRAINABLE: dict[str, str] = {
     "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
     "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
     "texture": "feat_pipeline.models.texture:TextureClassifier",
+    "transfer": "feat_pipeline.models.transfer:TransferClassifier",
 }
 
 

@@ -6,7 +6,6 @@ plain arrays, and asked with numpy alone.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,8 +14,8 @@ import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, named_matrix
 from analysis.errors import FitError
-from analysis.logit.ridge import softmax
 from feat_pipeline.models.base import read_model, write_model
+from feat_pipeline.models.perceptron import fit_perceptron, perceptron_scores, shares_of
 
 VERSION = 1
 _ROWS_AT_ONCE = 500
@@ -100,11 +99,8 @@ class FlexibleAuModel:
         """
         values = aligned(X, self)
         complete = ~np.isnan(values).any(axis=1)
-        scores = self._scores(values[complete])
-        if scores.shape[1] == 1:  # two classes: the log-odds of the second
-            scores = np.column_stack([np.zeros(len(scores)), scores])
         answers = np.full((len(values), len(self.classes_)), np.nan)
-        answers[complete] = softmax(scores)
+        answers[complete] = shares_of(self._scores(values[complete]))
         return answers
 
     def save(self, path: str | Path) -> Path:
@@ -186,29 +182,17 @@ class AuNetwork(FlexibleAuModel):
         self.seed = seed
 
     def _learn(self, values: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.neural_network import MLPClassifier
-        from sklearn.preprocessing import StandardScaler
-
-        scaler = StandardScaler().fit(values)
-        network = MLPClassifier(
-            tuple(self.hidden), alpha=self.alpha, max_iter=self.max_iter, random_state=self.seed
+        return fit_perceptron(
+            values,
+            codes,
+            hidden_layer_sizes=tuple(self.hidden),
+            alpha=self.alpha,
+            max_iter=self.max_iter,
+            random_state=self.seed,
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is the other regulariser
-            network.fit(scaler.transform(values), codes)
-        arrays = {"mean": scaler.mean_, "scale": scaler.scale_}
-        for layer, (weight, bias) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
-            arrays |= {f"weight{layer}": weight, f"bias{layer}": bias}
-        return arrays
 
     def _scores(self, values: np.ndarray) -> np.ndarray:
-        arrays = self.arrays_
-        scores = (values - arrays["mean"]) / arrays["scale"]
-        for layer in range(len(arrays) // 2 - 1):
-            scores = np.maximum(scores, 0) if layer else scores
-            scores = scores @ arrays[f"weight{layer}"] + arrays[f"bias{layer}"]
-        return scores
+        return perceptron_scores(self.arrays_, values)
 
 
 class AuBoosting(FlexibleAuModel):

@@ -25,8 +25,9 @@ SHORT = {
     "gbm-aus": {"max_iter": 8, "min_samples_leaf": 3},
     "mlp-aus": {"max_iter": 40},
     "texture": {"held_out": 0.3, "components": 10},
+    "transfer": {"epochs": 30},
 }
-LIGHT = ["cnn", "mlp-aus", "gbm-aus"]
+LIGHT = ["cnn", "mlp-aus", "gbm-aus", "transfer"]
 
 
 def data(model, n=60, seed=0):
