@@ -34,7 +34,8 @@ class Learned:
     model : EmotionModel
         As it was written and read again.
     scores : dict of str to float
-        On the faces that were held out; the epoch was chosen on them, so they flatter a little.
+        On the faces that were held out. A network's epoch and temperature were chosen on them, so they
+        flatter it a little; other models have not seen them.
     notes : tuple of str
         What was left out, and how the faces were split.
     skipped : tuple of str
@@ -200,15 +201,12 @@ def _made(name: str, factory: Any, settings: dict[str, Any], seed: int, faces: i
 def _fit(
     name: str, model: Any, parts: Parts, work: Path, resume: bool, report: Callable[..., None] | None
 ) -> None:
-    offered = {
-        "validation": (parts.judged, parts.judged_y),
-        "work": work,
-        "resume": resume,
-        "report": report,
-    }
     takes = inspect.signature(model.fit).parameters
     if resume and "resume" not in takes:
         raise UsageError(f"resume: {name} is fitted in one go; leave --resume away")
+    offered: dict[str, Any] = {"work": work, "resume": resume, "report": report}
+    if "report" in takes:  # others would calibrate on these faces, and then be judged by them
+        offered["validation"] = (parts.judged, parts.judged_y)
     model.fit(parts.X, parts.y, **{key: value for key, value in offered.items() if key in takes})
 
 

@@ -117,6 +117,43 @@ def test_does_not_go_on_with_other_faces_or_settings(run, photos, tmp_path):
     assert run(*arguments, "--overwrite")[0] == 0
 
 
+def test_a_model_without_epochs_never_sees_the_faces_that_judge_it(run, photos, tmp_path, monkeypatch):
+    from feat_pipeline.models.texture import TextureClassifier
+
+    seen = []
+    fit = TextureClassifier.fit
+
+    def watched(self, X, y, *, validation=None):
+        seen.append((len(y), validation))
+        return fit(self, X, y, validation=validation)
+
+    monkeypatch.setattr(TextureClassifier, "fit", watched)
+    arguments = ("train", "texture", "--data", photos, "--out", tmp_path / "m", "--held-out", 0.25)
+    code, stdout, stderr = run(*arguments)
+    assert code == 0, stderr
+    assert seen == [(int(told(stdout)["learned"]), None)]
+    code, _, stderr = run(*arguments, "--overwrite", "--epochs", 3)
+    assert code == 2 and "epochs: texture has no such setting" in stderr
+
+
+def test_fer2013_is_judged_by_publictest_with_and_without_copies(run, tmp_path):
+    made = faces(30, side=48)
+    made.images[25] = made.images[4]
+    parts = ["Training"] * 21 + ["PublicTest"] * 6 + ["PrivateTest"] * 3
+    lines = [
+        f"{label},{' '.join(map(str, image.ravel()))},{part}"
+        for label, image, part in zip(made.labels, made.images, parts, strict=True)
+    ]
+    data = tmp_path / "fer2013.csv"
+    data.write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
+    code, stdout, stderr = run("train", "cnn", "--data", data, "--out", tmp_path / "m", *TINY)
+    assert code == 0, stderr
+    scores = told(stdout)
+    assert (scores["learned"], scores["n"], scores["copies"]) == ("21", "6", "1")
+    assert 0 <= float(scores["accuracy_without_copies"]) <= 1
+    assert "judged by the 6 faces of PublicTest" in stderr
+
+
 def test_the_parts_of_fer2013_are_kept_apart():
     made = faces(12, usage=["Training"] * 6 + ["PublicTest"] * 3 + ["PrivateTest"] * 3)
     made.images[7] = made.images[2]
