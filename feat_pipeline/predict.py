@@ -173,10 +173,10 @@ class Predictor:
         """Let a model that does not fit the backend say so before the work begins."""
         table = make_table([], self.extractor)
         for name, model in self.models.items():
-            if model.consumes != "aus":
+            if model.consumes == "pixels":
                 continue
             try:
-                model.predict_proba(table)
+                model.predict_proba(_shown(model, table, np.zeros((0, CROP_PX, CROP_PX, 3), np.uint8)))
             except ModelError as error:
                 raise ModelError(
                     f"model {name}: {error}; fit one on AUs of {self.extractor.name}, "
@@ -211,7 +211,7 @@ def _unlabelled(row: tuple[Any, ...], crop_rgb: np.ndarray) -> FacePrediction:
 
 
 def _add_answers(name: str, model: Any, faces: list[FacePrediction], table: AUTable) -> None:
-    if model.consumes == "aus":
+    if model.consumes == "aus" and hasattr(model, "coef_"):  # others have no coefficients to explain by
         from analysis.explain import explain_many
 
         for face, explanation in zip(faces, explain_many(model, table), strict=True):
@@ -219,9 +219,16 @@ def _add_answers(name: str, model: Any, faces: list[FacePrediction], table: AUTa
                 face.probabilities[name] = dict(explanation.probabilities)
                 face.explanations[name] = explanation
         return
-    answers = model.predict_proba(np.stack([face.crop_rgb for face in faces]))
-    for face, row in zip(faces, answers, strict=True):
-        face.probabilities[name] = dict(zip(map(str, model.classes_), map(float, row), strict=True))
+    crops = np.stack([face.crop_rgb for face in faces])
+    for face, row in zip(faces, model.predict_proba(_shown(model, table, crops)), strict=True):
+        if not np.isnan(row).any():
+            face.probabilities[name] = dict(zip(map(str, model.classes_), map(float, row), strict=True))
+
+
+def _shown(model: Any, table: AUTable, crops: np.ndarray) -> Any:
+    """Return what the model consumes: the table, the crops, or both by name."""
+    seen = {"aus": table, "pixels": crops}
+    return seen.get(model.consumes, seen)
 
 
 def _load_models(specs: Sequence[PathLike]) -> dict[str, EmotionModel]:
@@ -237,7 +244,7 @@ def _load_models(specs: Sequence[PathLike]) -> dict[str, EmotionModel]:
 
 
 def _backend_of(models: dict[str, EmotionModel]) -> str:
-    backends = {_backend(model) for model in models.values() if model.consumes == "aus"} - {UNKNOWN}
+    backends = {_backend(model) for model in models.values() if model.consumes != "pixels"} - {UNKNOWN}
     if len(backends) > 1:
         raise UsageError(
             f"models: {', '.join(models)} were fitted on different AU backends "

@@ -72,6 +72,14 @@ class Ensemble:
         kinds = {member.consumes for member in self.members.values()}
         return kinds.pop() if len(kinds) == 1 else "both"
 
+    @property
+    def backend_(self) -> str:
+        """What measured the AUs that the members were fitted on; 'unknown' where none says so."""
+        known = {getattr(member, "backend_", "unknown") for member in self.members.values()} - {"unknown"}
+        if len(known) > 1:
+            raise UsageError(f"members: expected AUs of one backend, got {', '.join(sorted(known))}")
+        return known.pop() if known else "unknown"
+
     def fit(self, X: Any, y: Sequence[str]) -> Ensemble:
         """Fit every member to the same faces.
 

@@ -12,6 +12,7 @@ from feat_pipeline.models import load_model
 from feat_pipeline.models.ensemble import Ensemble
 from feat_pipeline.models.flexible import AuBoosting, AuNetwork
 from feat_pipeline.models.texture import TextureClassifier
+from feat_pipeline.predict import Predictor
 from tests.feat_pipeline.models.made import au_rows, faces
 
 
@@ -132,3 +133,25 @@ def test_refuses_a_member_that_was_exchanged(mixed, tmp_path):
     file.write_text(json.dumps(content | {"members": {"lost": "x"}}))
     with pytest.raises(InputError, match=r"lost.*cannot be read"):
         load_model(tmp_path)
+
+
+def test_answers_photos_beside_its_members(fakes, au_table, photos, tmp_path):
+    rng = np.random.default_rng(0)
+    crops = rng.integers(0, 255, (len(au_table.frame), 20, 20)).astype(np.uint8)
+    labels = au_table.frame["emotion"]
+    texture = TextureClassifier(kernel="linear", held_out=0.3, components=5)
+    voted = Ensemble({"mlp": AuNetwork(max_iter=60), "texture": texture}, weights=[9, 1])
+    assert voted.fit({"aus": au_table, "pixels": crops}, labels).backend_ == au_table.backend
+    voted.save(tmp_path / "vote")
+    predictor = Predictor(models=[tmp_path / "vote", tmp_path / "vote" / "mlp"], detector="fake")
+    happy, angry = predictor.predict(photos / "two.png")
+    assert [happy.label("vote"), happy.label("mlp"), angry.label("vote")] == ["happy", "happy", "angry"]
+    assert sum(happy.probabilities["vote"].values()) == pytest.approx(1)
+    assert not happy.explanations
+
+
+def test_members_of_different_backends_are_refused():
+    members = {"a": Says(0.2, 0.3, 0.5), "b": Says(0.2, 0.3, 0.5)}
+    members["a"].backend_, members["b"].backend_ = "openface", "embedded"
+    with pytest.raises(UsageError, match="AUs of one backend, got embedded, openface"):
+        _ = Ensemble(members).backend_
