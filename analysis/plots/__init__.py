@@ -14,6 +14,7 @@ from analysis.plots.faces import au_bars, au_profile, probability_bars
 from analysis.plots.inference import forest, marginal_effects, odds_ratios
 from analysis.plots.model import coefficient_heatmap
 from analysis.plots.probability import calibration, roc
+from analysis.plots.saliency import saliency
 from analysis.plots.surrogate import fidelity, stability
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "per_class_recall",
     "probability_bars",
     "roc",
+    "saliency",
     "score_intervals",
     "stability",
     "waterfall",

@@ -1,0 +1,124 @@
+"""A face as a network sees it beside the regression's reasons, region by region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.display import signed
+from analysis.plots.theme import (
+    AGAINST_COLOUR,
+    FOR_COLOUR,
+    GREY,
+    INK,
+    WIDTH,
+    broken,
+    diverging,
+    heading,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def saliency(
+    face: np.ndarray,
+    attribution: np.ndarray,
+    masks: np.ndarray,
+    regions: Sequence[str],
+    *,
+    network: Mapping[str, float],
+    regression: Mapping[str, float],
+    target: str,
+    unit: str = "share of all regions",
+    title: str = "",
+) -> Figure:
+    """Draw what a network looks at in a face beside what a regression counts.
+
+    Parameters
+    ----------
+    face : ndarray of uint8, shape (H, W)
+        What the network looks at.
+    attribution : ndarray of float, shape (H, W)
+        For (> 0, blue) and against (< 0, orange) the target; drawn on a scale of its own.
+    masks : ndarray of bool, shape (R, H, W)
+        The regions, outlined.
+    regions : sequence of str, length R
+        Their names.
+    network, regression : mapping of str to float
+        By region: the network's attribution, and the contributions of the region's AUs to the centred logit.
+        A region that one side lacks, such as the background, is written so.
+    target : str
+        The emotion explained.
+    unit : str
+        Of the network's attribution.
+    title : str
+        Heading; by default the emotion.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit each other.
+    """
+    expected = (len(regions), *np.shape(face))
+    if np.shape(attribution) != np.shape(face) or np.shape(masks) != expected:
+        raise ValueError(
+            f"face, attribution, masks: expected shapes (H, W), (H, W), ({len(regions)}, H, W), got "
+            f"{np.shape(face)}, {np.shape(attribution)}, {np.shape(masks)}"
+        )
+    with new_figure((WIDTH, 3.3), columns=3) as (figure, (picture, left, right)):
+        _overlay(picture, face, attribution, masks)
+        _bars(left, regions, network, "no attribution")
+        left.set_yticks(range(len(regions)), labels=regions)
+        left.set_title("network", fontsize=9)
+        left.set_xlabel(broken(unit, 2.0))
+        _bars(right, regions, regression, "no AU")
+        right.set_yticks(range(len(regions)), labels=[])
+        right.set_title("Action Units", fontsize=9)
+        right.set_xlabel("contribution to the centred logit")
+        heading(figure, title or f"What speaks for {target}: the network's pixels and the Action Units")
+    return figure
+
+
+def _overlay(axes: Any, face: np.ndarray, attribution: np.ndarray, masks: np.ndarray) -> None:
+    height, width = face.shape
+    inside = (0, width, height, 0)
+    most = float(np.quantile(np.abs(attribution), 0.99)) or 1.0
+    axes.imshow(face, cmap="gray", vmin=0, vmax=255, extent=inside)
+    strength = np.clip(np.abs(attribution) / most, 0, 1)
+    axes.imshow(
+        attribution, cmap=diverging(), vmin=-most, vmax=most, alpha=0.75 * strength, extent=inside
+    )  # fmt: skip
+    numbers = np.asarray(masks).argmax(0)
+    for row, column in np.argwhere(numbers[:, 1:] != numbers[:, :-1]):
+        axes.plot([column + 1, column + 1], [row, row + 1], color="white", linewidth=0.8)
+    for row, column in np.argwhere(numbers[1:] != numbers[:-1]):
+        axes.plot([column, column + 1], [row + 1, row + 1], color="white", linewidth=0.8)
+    axes.set_axis_off()
+    axes.set_title("blue for, orange against", fontsize=9)
+
+
+def _bars(axes: Any, regions: Sequence[str], values: Mapping[str, float], missing: str) -> None:
+    far = max((abs(value) for value in values.values() if np.isfinite(value)), default=0.0) or 1.0
+    for row, region in enumerate(regions):
+        value = values.get(region, np.nan)
+        if not np.isfinite(value):
+            axes.annotate(missing, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY)
+            continue
+        axes.barh(row, value, height=0.62, color=FOR_COLOUR if value >= 0 else AGAINST_COLOUR)
+        side = 1 if value >= 0 else -1
+        axes.annotate(
+            signed(value), (value, row), (4 * side, 0), textcoords="offset points", va="center",
+            ha="left" if value >= 0 else "right",
+        )  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_ylim(len(regions) - 0.4, -0.6)
+    axes.set_xlim(-1.5 * far, 1.5 * far)
+    axes.grid(axis="x")

@@ -1,0 +1,20 @@
+"""Where a network looks: pixel attributions, summed over the regions of the Action Units (captum, torch)."""
+
+from feat_pipeline.saliency.agreement import Agreement, agreement, logit_regions, randomisation_check
+from feat_pipeline.saliency.attribution import BASELINES, METHODS, Attribution, attribute
+from feat_pipeline.saliency.regions import PIXEL_REGIONS, by_region, landmarks_seen, region_masks
+
+__all__ = [
+    "BASELINES",
+    "METHODS",
+    "PIXEL_REGIONS",
+    "Agreement",
+    "Attribution",
+    "agreement",
+    "attribute",
+    "by_region",
+    "landmarks_seen",
+    "logit_regions",
+    "randomisation_check",
+    "region_masks",
+]
