@@ -26,6 +26,7 @@ LOADERS: dict[str, str] = {
     "texture": "feat_pipeline.models.texture:TextureClassifier",
     "transfer": "feat_pipeline.models.transfer:TransferClassifier",
     "ensemble": "feat_pipeline.models.ensemble:Ensemble",
+    "teachable-machine": "feat_pipeline.models.teachable:TeachableMachine",
 }
 
 # What `feat-pipeline train` can train -> its class, which needs no argument.
