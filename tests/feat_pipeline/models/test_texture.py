@@ -77,7 +77,7 @@ def test_refuses_an_unknown_kernel_and_too_few_faces_to_calibrate():
 @pytest.mark.slow
 def test_beats_what_such_features_were_said_to_reach_on_fer2013(shared):
     """Seed 002 states .39 for LBP, Gabor and SVM."""
-    fer = read_fer2013(shared / "fer2013" / "fer2013.csv.xz")
+    fer = read_fer2013(shared / "data" / "fer2013" / "fer2013.csv.xz")
     learned, public = fer.part("Training").select(np.arange(4000)), fer.part("PublicTest")
     names = np.array(fer.classes)
     model = TextureClassifier().fit(learned.images, names[learned.labels])
