@@ -212,7 +212,8 @@ def randomisation_check(
     options = {"masks": masks, "seed": seed, **options}
     trained = attribute(model, crops, targets, **options)
     expected = _flat(trained, masks)
-    parts = list(dict.fromkeys(name.split(".")[0] for name in model.weights_))[::-1]
+    weighted = {name.split(".")[0] for name in model.weights_}
+    parts = [name for name, _ in model.to_torch().named_children() if name in weighted][::-1]
     rng = np.random.default_rng(seed)
     weights = dict(model.weights_)
     rows: list[tuple[Any, ...]] = []

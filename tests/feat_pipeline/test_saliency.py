@@ -229,13 +229,15 @@ def test_another_face_can_be_the_baseline(model):
     assert np.abs(own.values).max() == 0 and own.residual == pytest.approx(0, abs=1e-6)
 
 
-def test_shuffled_weights_change_the_attributions(model):
+def test_shuffled_weights_change_the_attributions(model, tmp_path):
     X, _ = faces(12, seed=5)
-    before = {name: value.copy() for name, value in model.weights_.items()}
-    check = randomisation_check(model, X, None, masks_of(12), steps=16)
+    model.save(tmp_path)
+    loaded = CnnClassifier.load(tmp_path)
+    before = {name: value.copy() for name, value in loaded.weights_.items()}
+    check = randomisation_check(loaded, X, None, masks_of(12), steps=16)
     assert check["shuffled"].tolist() == ["head", "body", "stem"]
     assert bool(check["passed"].iloc[-1]) and check["pixels"].iloc[-1] < 0.5
-    assert all(np.array_equal(before[name], model.weights_[name]) for name in before)
+    assert all(np.array_equal(before[name], loaded.weights_[name]) for name in before)
 
 
 def tables(n=150, seed=0, follow=0.0):
