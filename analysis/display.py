@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.explain.rationale import short_name
-from analysis.facs import EMOTIONS, parse_column, plain_name
+from analysis.facs import in_order, parse_column, plain_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,12 +130,6 @@ def waterfall_steps(explanation: Any, top: int = 8) -> list[Step]:
         steps.append(Step("residual", "not explained (residual)", level, level + residual))
     steps.append(Step("logit", f"this face: {record['target']}", 0.0, float(record["logit"])))
     return steps
-
-
-def in_order(emotions: Iterable[str]) -> list[str]:
-    """List distinct emotions in the usual order; other labels follow by alphabet."""
-    known = {name: place for place, name in enumerate(EMOTIONS)}
-    return sorted(dict.fromkeys(emotions), key=lambda name: (known.get(name, len(known)), str(name)))
 
 
 def is_term(au: object) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -203,6 +204,12 @@ _ALIASES = {
 }
 
 _CANONICAL = {alias: emotion for emotion, words in _ALIASES.items() for alias in (emotion, *words.split())}
+
+
+def in_order(emotions: Iterable[str]) -> list[str]:
+    """List distinct emotions in the usual order; other labels follow by alphabet."""
+    known = {name: place for place, name in enumerate(EMOTIONS)}
+    return sorted(dict.fromkeys(emotions), key=lambda name: (known.get(name, len(known)), str(name)))
 
 
 def canonical_emotion(label: object) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import METRICS, au_title, effect_unit, in_order, is_term, ordered_terms, term_title
+from analysis.display import METRICS, au_title, effect_unit, is_term, ordered_terms, term_title
+from analysis.facs import in_order
 from analysis.files import atomic_path
 from analysis.rounding import MISSING, number_text, p_value, unknown, with_interval
 

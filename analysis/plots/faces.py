@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import au_number, au_title, in_order, scale_of
-from analysis.facs import SCALE_RANGES, SCALES, parse_column
+from analysis.display import au_number, au_title, scale_of
+from analysis.facs import SCALE_RANGES, SCALES, in_order, parse_column
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, new_figure
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import effect_unit, in_order, is_term, ordered_terms, sample_words, term_title
+from analysis.display import effect_unit, is_term, ordered_terms, sample_words, term_title
+from analysis.facs import in_order
 from analysis.plots.intervals import Panel, interval_panels
 from analysis.plots.theme import clear_of
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import in_order, sample_words
+from analysis.display import sample_words
+from analysis.facs import in_order
 from analysis.plots.theme import (
     GREY,
     INK,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import METRICS, in_order, ordered_terms, term_title
+from analysis.display import METRICS, ordered_terms, term_title
+from analysis.facs import in_order
 from analysis.plots.intervals import Panel, interval_panels
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, SMALL, TINY, WIDTH, blank, broken, heading, new_figure
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.display import au_title, in_order
+from analysis.display import au_title
 from analysis.explain.rationale import reason, short_name
-from analysis.facs import REGIONS, SCALE_RANGES, parse_column, region
+from analysis.facs import REGIONS, SCALE_RANGES, in_order, parse_column, region
 from analysis.report.collect import Face
 from analysis.report.why import decimals, explanation_view, probability_text
 

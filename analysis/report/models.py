@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import au_number, au_title, coefficient_grid, in_order, signed, term_title
+from analysis.display import au_number, au_title, coefficient_grid, signed, term_title
 from analysis.errors import AnalysisError
-from analysis.facs import SCALE_RANGES
+from analysis.facs import SCALE_RANGES, in_order
 from analysis.logit.ridge import terms_block
 
 if TYPE_CHECKING:

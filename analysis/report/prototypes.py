@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.display import au_number, in_order
+from analysis.display import au_number
 from analysis.explain.rationale import short_name
+from analysis.facs import in_order
 from analysis.rounding import with_interval
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
-from analysis.display import METRICS, in_order
+from analysis.display import METRICS
+from analysis.facs import in_order
 from analysis.plots.surrogate import STEADY
 from analysis.report.layout import drawn, printed
 from analysis.rounding import number_text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from analysis.facs import EMOTIONS
+from analysis.facs import EMOTIONS, in_order
 from feat_pipeline.errors import UsageError
 
 FOUR_EMOTIONS = ("angry", "fear", "happy", "sad")
@@ -73,12 +73,6 @@ class LabelledFaces:
         return self.select(self.usage == usage)
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the classes among names: `EMOTIONS` in their order, then others by name."""
-    found = set(names)
-    return tuple(name for name in EMOTIONS if name in found) + tuple(sorted(found - set(EMOTIONS)))
-
-
 def with_classes(
     faces: LabelledFaces, classes: Sequence[str] | None = None, merge: Mapping[str, str] | None = None
 ) -> LabelledFaces:
@@ -106,7 +100,7 @@ def with_classes(
     merge = dict(merge or {})
     _check_known("merge", list(merge), faces.classes)
     renamed = [merge.get(name, name) for name in faces.classes]
-    kept = in_order(renamed) if classes is None else tuple(classes)
+    kept = tuple(in_order(renamed) if classes is None else classes)
     _check_known("classes", kept, renamed)
     if len(kept) < 2 or len(set(kept)) < len(kept):
         raise UsageError(f"classes: expected two or more, each once, got {', '.join(kept) or 'none'}")

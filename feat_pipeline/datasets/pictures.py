@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.facs import canonical_emotion
+from analysis.facs import canonical_emotion, in_order
 from feat_pipeline.align import warp
-from feat_pipeline.datasets.faces import LabelledFaces, in_order
+from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.detect import FaceDetector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.outputs import progress
@@ -169,7 +169,7 @@ def read_pictures(
             continue
         images.append(crop)
         kept.append((row, picture))
-    classes = in_order(picture.label for picture in pictures)
+    classes = tuple(in_order(picture.label for picture in pictures))
     _check_classes(folder, classes, {picture.label for _, picture in kept}, left_out)
     people = [picture.person for _, picture in kept]
     return LabelledFaces(

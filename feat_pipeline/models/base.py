@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from analysis.facs import EMOTIONS
+from analysis.facs import in_order
 from analysis.files import atomic_path
 from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.errors import InputError, UsageError
@@ -167,7 +167,7 @@ def checked_emotions(y: Sequence[str], faces: int) -> tuple[np.ndarray, list[str
         raise InputError(f"y: expected at least two emotions, got {', '.join(sorted(found)) or 'none'}")
     if len(labels) != faces:
         raise InputError(f"y: expected an emotion for each of the {faces} faces, got {len(labels)}")
-    return labels, [name for name in EMOTIONS if name in found] + sorted(found - set(EMOTIONS))
+    return labels, in_order(found)
 
 
 def class_indices(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:

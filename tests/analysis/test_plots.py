@@ -6,7 +6,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis import plots
-from analysis.display import au_title, coefficient_grid, in_order, scale_of, signed, waterfall_steps
+from analysis.display import au_title, coefficient_grid, scale_of, signed, waterfall_steps
+from analysis.facs import in_order
 
 COLUMNS = ["AU04_r", "AU12_r", "AU06_r", "AU25_r"]
 EMOTIONS = ["happy", "angry", "neutral"]
