@@ -99,8 +99,11 @@ def explain_table(
     if (person is None) != (baseline != "person"):
         raise UsageError("person: expected with baseline 'person', and only there: a column of the table")
     name, regression = model_name(model), load_model(model)
-    if regression.consumes != "aus":
-        raise UsageError(f"model {name}: looks at pixels; only a regression on AUs explains itself by them")
+    if not hasattr(regression, "coef_"):
+        raise UsageError(
+            f"model {name}: has no coefficients; only a regression on AUs explains itself. "
+            f"Predict with it, and explain its answers with 'feat-pipeline surrogate'"
+        )
     folder = OutputFolder(out, (*OUTPUTS, f"models/{name}/model.json"), overwrite=overwrite)
     parameters = {"table": str(table), "model": str(model), "target": target, "rival": rival}
     log = RunLog("explain", {**parameters, "baseline": baseline, "person": person}, models=[name])

@@ -11,6 +11,7 @@ from analysis.logit import MultinomialLogit
 from feat_pipeline import explain as module
 from feat_pipeline.errors import OutputError, UsageError
 from feat_pipeline.explain import explain_table
+from feat_pipeline.models.flexible import AuBoosting
 from tests.feat_pipeline.conftest import au_rows
 
 
@@ -144,3 +145,11 @@ def test_the_backend_s_card_or_the_table_says_how_valid_each_au_is():
     assert (validity("embedded")["AU10_r"], validity("embedded")["AU12_r"]) == ("low", "good")
     assert validity("openface") == {}
     assert validity("openface", {"low_validity": ["AU12_r"]}) == {"AU12_r": "low"}
+
+
+def test_a_model_without_coefficients_is_sent_to_the_surrogate(aus, tmp_path):
+    faces, labels = au_rows()
+    table = AUTable(faces, backend="fake", backend_version="1", scale="r")
+    AuBoosting().fit(table, labels).save(tmp_path / "boosting")
+    with pytest.raises(UsageError, match=r"no coefficients.*feat-pipeline surrogate"):
+        explain_table(aus, model=tmp_path / "boosting", out=tmp_path / "out")
