@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,22 +135,20 @@ def _page(results: Results, title: str | None, max_faces: int) -> dict[str, Any]
     }
 
 
-_VIEWS: dict[str, Callable[..., dict[str, Any]]] = {
-    "inference": inference_view,
-    "comparison": comparison_view,
-    "surrogate": surrogate_view,
-}
-
-
 def _sections(results: Results) -> dict[str, dict[str, Any] | None]:
     """Lay out each result that the directory holds; a damaged one becomes a warning."""
-    sections: dict[str, dict[str, Any] | None] = dict.fromkeys(_VIEWS)
-    for kind, view in _VIEWS.items():
+    views: dict[str, Callable[[Any], dict[str, Any]]] = {
+        "inference": inference_view,
+        "comparison": partial(comparison_view, pictures=results.pictures),
+        "surrogate": surrogate_view,
+    }
+    sections: dict[str, dict[str, Any] | None] = dict.fromkeys(views)
+    for kind, view in views.items():
         result = getattr(results, kind)
         if result is None:
             continue
         try:
-            sections[kind] = view(result, results.pictures)
+            sections[kind] = view(result)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             results.warnings.append(
                 f"{kind}.json was left out, since it is damaged or of another version: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
@@ -31,15 +30,13 @@ _FITS = (
 )
 
 
-def inference_view(result: Saved, pictures: Path) -> dict[str, Any]:
+def inference_view(result: Saved) -> dict[str, Any]:
     """Lay an inference out for the template.
 
     Parameters
     ----------
     result : Saved
         With the facts and tables of `analysis.inference.Inference`.
-    pictures : Path
-        Not used.
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
@@ -21,15 +20,13 @@ if TYPE_CHECKING:
 FURTHEST = 20
 
 
-def surrogate_view(result: Saved, pictures: Path) -> dict[str, Any]:
+def surrogate_view(result: Saved) -> dict[str, Any]:
     """Lay a surrogate out for the template.
 
     Parameters
     ----------
     result : Saved
         With the facts and tables of `analysis.surrogate.Surrogate`.
-    pictures : Path
-        Not used.
 
     Returns
     -------
