@@ -14,7 +14,6 @@ BINS = 15
 """Of the calibration: equally wide, of the most probable class's probability."""
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "ece")
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 
 _ROWS_OF_WEIGHTS = 32
 

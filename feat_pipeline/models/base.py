@@ -198,3 +198,29 @@ def held_out_rows(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
             raise InputError(f"y: {name} has one face only; give two or more, or validation faces")
         chosen[rng.permutation(rows)[: max(1, round(share * len(rows)))]] = True
     return chosen
+
+
+def learned_and_judged(
+    features_of: Callable[[np.ndarray], np.ndarray],
+    faces: tuple[np.ndarray, Sequence[str]],
+    validation: tuple[np.ndarray, Sequence[str]] | None,
+    share: float,
+    seed: int,
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the classes, features and class numbers to learn from, and those of the faces held out.
+
+    Without `validation` a random share of every class is held out.
+
+    Raises
+    ------
+    InputError
+        Emotions that do not fit the faces, or fewer than two.
+    """
+    X, y = faces
+    labels, classes = checked_emotions(y, len(X))
+    features, codes = features_of(X), class_indices(labels, classes)
+    if validation is not None:
+        answers = class_indices(np.asarray(validation[1]).astype(str), classes)
+        return classes, features, codes, features_of(validation[0]), answers
+    judged = held_out_rows(labels, share, seed)
+    return classes, features[~judged], codes[~judged], features[judged], codes[judged]

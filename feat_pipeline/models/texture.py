@@ -18,9 +18,7 @@ from feat_pipeline.errors import UsageError
 from feat_pipeline.models.base import (
     as_seen,
     check_fitted,
-    checked_emotions,
-    class_indices,
-    held_out_rows,
+    learned_and_judged,
     read_model,
     write_model,
 )
@@ -123,16 +121,9 @@ class TextureClassifier:
         """
         if self.kernel not in KERNELS:
             raise UsageError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
-        faces = as_seen(X, SIDE)
-        labels, classes = checked_emotions(y, len(faces))
-        features, codes = texture_features(faces), class_indices(labels, classes)
-        if validation is None:
-            judged = held_out_rows(labels, self.held_out, self.seed)
-            others, answers = features[judged], codes[judged]
-            features, codes = features[~judged], codes[~judged]
-        else:
-            others = texture_features(as_seen(validation[0], SIDE))
-            answers = class_indices(np.asarray(validation[1]).astype(str), classes)
+        classes, features, codes, others, answers = learned_and_judged(
+            lambda faces: texture_features(as_seen(faces, SIDE)), (X, y), validation, self.held_out, self.seed
+        )
         rows = np.random.default_rng(self.seed).permutation(len(codes))[: self.most]
         self.n_ = len(rows)
         self.arrays_ = self._projection(features[rows])

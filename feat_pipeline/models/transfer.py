@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +16,7 @@ from feat_pipeline.models import models_dir
 from feat_pipeline.models.base import (
     as_seen,
     check_fitted,
-    checked_emotions,
-    class_indices,
-    held_out_rows,
+    learned_and_judged,
     read_model,
     write_model,
 )
@@ -122,15 +121,9 @@ class TransferClassifier:
             The backbone's weights are not on this machine.
         """
         net = _backbone(self.backbone)
-        labels, classes = checked_emotions(y, len(X))
-        features, codes = _features(net, X), class_indices(labels, classes)
-        if validation is None:
-            judged = held_out_rows(labels, self.held_out, self.seed)
-            others, answers = features[judged], codes[judged]
-            features, codes = features[~judged], codes[~judged]
-        else:
-            others = _features(net, validation[0])
-            answers = class_indices(np.asarray(validation[1]).astype(str), classes)
+        classes, features, codes, others, answers = learned_and_judged(
+            partial(_features, net), (X, y), validation, self.held_out, self.seed
+        )
         arrays = fit_perceptron(
             features,
             codes,
