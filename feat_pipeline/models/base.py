@@ -141,14 +141,19 @@ def as_seen(crops: np.ndarray, size: int) -> np.ndarray:
     height, width = crops.shape[1:3]
     matrix = np.diag([size / width, size / height, 1.0])[:2]
     if crops.ndim == 4:
-        inner = np.linalg.inv(np.vstack([box_matrix(np.array([0, 0, 1, 1]), 1), [0, 0, 1]]))
-        to_unit = np.diag([1 / width, 1 / height, 1.0])
-        matrix = (np.diag([size, size, 1.0]) @ inner @ to_unit)[:2]
+        matrix = seen_matrix(height, width, size)
         crops = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops]) if len(crops) else crops
     elif (height, width) == (size, size):
         return crops
     seen = [warp(crop, matrix, size) for crop in crops]
     return np.stack(seen) if seen else np.zeros((0, size, size), np.uint8)
+
+
+def seen_matrix(height: int, width: int, size: int) -> np.ndarray:
+    """Map px of a crop as `Predictor` cuts it to what `as_seen` leaves of it, the detector's box: (2, 3)."""
+    inner = np.linalg.inv(np.vstack([box_matrix(np.array([0, 0, 1, 1]), 1), [0, 0, 1]]))
+    to_unit = np.diag([1 / width, 1 / height, 1.0])
+    return (np.diag([size, size, 1.0]) @ inner @ to_unit)[:2]
 
 
 def checked_emotions(y: Sequence[str], faces: int) -> tuple[np.ndarray, list[str]]:

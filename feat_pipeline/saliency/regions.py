@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.facs import REGIONS
-from feat_pipeline.align import box_matrix, invert, transform_points
+from feat_pipeline.align import box_matrix, transform_points
 from feat_pipeline.errors import InputError
+from feat_pipeline.models.base import seen_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +35,7 @@ def landmarks_seen(prediction: FacePrediction, size: int) -> np.ndarray:
     """
     side = prediction.crop_rgb.shape[0]
     in_crop = transform_points(box_matrix(prediction.box_xyxy, side), prediction.landmarks)
-    to_box = invert(box_matrix(np.array([0, 0, 1, 1]), 1))
-    return size * transform_points(to_box, in_crop / side)
+    return transform_points(seen_matrix(side, side, size), in_crop)
 
 
 def region_masks(landmarks: np.ndarray, size: int) -> np.ndarray:
