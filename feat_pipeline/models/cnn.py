@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.facs import in_order
+from feat_pipeline.errors import InputError
 from feat_pipeline.models.base import (
     as_seen,
     check_fitted,
@@ -88,9 +90,11 @@ class CnnClassifier:
         X: np.ndarray,
         y: Sequence[str],
         *,
+        shares: pd.DataFrame | None = None,
         validation: tuple[np.ndarray, Sequence[str]] | None = None,
         work: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        device: str | None = None,
         report: Callable[[dict[str, float]], None] | None = None,
     ) -> CnnClassifier:
         """Train the network; the epoch and the temperature are chosen on the validation faces.
@@ -101,12 +105,17 @@ class CnnClassifier:
             Faces, as for `predict_proba`.
         y : sequence of str, shape (n,)
             Their emotions.
+        shares : DataFrame of float, shape (n, K), optional
+            What the network is trained towards instead of `y`, such as the shares of annotators' votes: a
+            column a class, named by it; rows sum to 1. Its columns are then the classes.
         validation : (X, y), optional
             By default a random share `held_out` of every class.
         work : path, optional
             Folder of checkpoint and curves (see `feat_pipeline.train.train`); by default a temporary one.
         resume : bool
             Go on from the checkpoint in ``work``.
+        device : str, optional
+            A torch device; by default the first GPU, else the CPU.
         report : callable, optional
             Gets a row of the history after every epoch.
 
@@ -134,19 +143,24 @@ class CnnClassifier:
         side = max(size for _, size in recipe.sizes)
         images = as_seen(X, side)
         labels, classes = checked_emotions(y, len(images))
+        classes = classes if shares is None else in_order(shares.columns)
+        targets = class_indices(labels, classes) if shares is None else _targets(shares, labels, classes)
         if validation is None:
             judged = held_out_rows(labels, self.held_out, recipe.seed)
-            parts = [(images[~judged], labels[~judged]), (images[judged], labels[judged])]
+            learned = Examples(images[~judged], targets[~judged])
+            chosen_on = Examples(images[judged], class_indices(labels[judged], classes))
         else:
-            parts = [(images, labels), (as_seen(validation[0], side), np.asarray(validation[1]).astype(str))]
-        learned, chosen_on = (Examples(faces, class_indices(names, classes)) for faces, names in parts)
+            learned = Examples(images, targets)
+            answers = class_indices(np.asarray(validation[1]).astype(str), classes)
+            chosen_on = Examples(as_seen(validation[0], side), answers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             net = ResidualNet(classes=len(classes), **network)
         with tempfile.TemporaryDirectory() as temporary:
             done = train(
-                net, learned, chosen_on, recipe, work=Path(work or temporary), resume=resume, report=report
-            )
+                net, learned, chosen_on, recipe, work=Path(work or temporary), resume=resume, device=device,
+                report=report,
+            )  # fmt: skip
         state = {name: value.float().numpy() for name, value in done.state.items()}
         self._set(classes, network, size, done.temperature, state)
         self.history_: pd.DataFrame | None = done.history
@@ -264,6 +278,17 @@ class CnnClassifier:
 
     def _run(self, crops: np.ndarray) -> np.ndarray:
         return self._session.run(["logits"], {"crops": np.ascontiguousarray(crops)})[0]
+
+
+def _targets(shares: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> np.ndarray:
+    missing = sorted(set(labels.tolist()) - set(classes))
+    targets = shares[classes].to_numpy(np.float32)
+    if missing or len(targets) != len(labels) or not np.allclose(targets.sum(1), 1, atol=1e-3):
+        raise InputError(
+            f"shares: expected a row that sums to 1 for each of the {len(labels)} faces and a column for "
+            f"{', '.join(missing) or 'each class'}, got shape {targets.shape}"
+        )
+    return targets
 
 
 def _shortened(value: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -60,6 +61,20 @@ def test_fits_and_answers_with_probabilities(model):
     assert (model.classes_[answers.argmax(1)] == y).mean() > 0.6
     assert model.predict_proba(X[:0]).shape == (0, 3)
     assert len(model.history_) == 25
+
+
+def test_learns_shares_instead_of_labels(model):
+    X, y = faces()
+    sure = pd.DataFrame(np.eye(3)[np.arange(60) % 3], columns=NAMES)
+    unsure = CnnClassifier(recipe=RECIPE, network=SMALL, held_out=0.3).fit(
+        X, y, shares=(sure * 0.4 + 0.15).assign(contempt=0.15), device="cpu"
+    )
+    assert unsure.classes_.tolist() == ["angry", "happy", "neutral", "contempt"]
+    assert unsure.history_["train_loss"].min() > 1.2 > model.history_["train_loss"].min()
+    with pytest.raises(InputError, match=r"sums to 1 for each of the 60 faces .* got shape \(60, 3\)"):
+        CnnClassifier(recipe=RECIPE, network=SMALL).fit(X, y, shares=sure * 2)
+    with pytest.raises(InputError, match="and a column for happy"):
+        CnnClassifier(recipe=RECIPE, network=SMALL).fit(X, y, shares=sure[["angry", "neutral"]])
 
 
 def test_runs_the_very_network_that_torch_trained():
