@@ -25,7 +25,8 @@ def read_labels(path: str | Path, *further: str) -> pd.DataFrame:
     ----------
     path : str or Path
         A CSV with a column `input` (or `image`, `file`, `path`, `filename`) that names the photo and
-        a column `label` (or `emotion`).
+        a column `label` (or `emotion`); or a folder with one sub-folder an emotion, whose name labels
+        the files in it.
     *further : str
         Other columns to keep, as text, where the file has them.
 
@@ -39,11 +40,16 @@ def read_labels(path: str | Path, *further: str) -> pd.DataFrame:
     ------
     FitError
         Where the file is missing or no CSV, lacks one of the columns, has no row, or labels one
-        input in two ways.
+        input in two ways; where the folder has no file in a sub-folder.
     """
     path = Path(path)
+    if path.is_dir():
+        return _folder_labels(path)
     if not path.is_file():
-        raise FitError(f"{path}: no such file; expected a CSV with the columns input,label")
+        raise FitError(
+            f"{path}: no such file; expected a CSV with the columns input,label or a folder with one "
+            "sub-folder an emotion"
+        )
     try:
         raw = read_csv(path, *_spellings(_INPUT_NAMES), *_spellings(_LABEL_NAMES), *further)
     except TableError as error:
@@ -63,6 +69,14 @@ def read_labels(path: str | Path, *further: str) -> pd.DataFrame:
             f"{path}: {name} is labelled {given} ({len(twice)} such inputs); keep one label of each"
         )
     return labels
+
+
+def _folder_labels(folder: Path) -> pd.DataFrame:
+    files = sorted(path for path in folder.glob("*/**/*") if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise FitError(f"{folder}: no file in a sub-folder; expected one sub-folder an emotion")
+    labels = [canonical_emotion(path.relative_to(folder).parts[0]) for path in files]
+    return pd.DataFrame({"input": [path.as_posix() for path in files], "label": labels})
 
 
 def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarray, list[str]]:

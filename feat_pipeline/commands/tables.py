@@ -1,4 +1,4 @@
-"""Commands that begin with a table of AUs or of predictions: fit, explain, compare and surrogate."""
+"""Commands that begin with a table of AUs or of predictions: fit, explain, compare, surrogate and combine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from feat_pipeline.commands import add_command, add_output, print_paths, say
 from feat_pipeline.errors import EXIT_DONE
 
 _TABLE = "AU table: aus.csv or .parquet; OpenFace, py-feat and blendshape CSVs; a folder of OpenFace CSVs"
+_LABELS = "CSV with the columns input,label, or a folder with one sub-folder an emotion"
 _PERSON = "column that names the person, or COLUMN:REGEX whose first group does"
 
 
@@ -19,6 +20,7 @@ def add_commands(commands: Any) -> None:
     _add_explain(commands)
     _add_compare(commands)
     _add_surrogate(commands)
+    _add_combine(commands)
 
 
 def _add_fit(commands: Any) -> None:
@@ -26,7 +28,7 @@ def _add_fit(commands: Any) -> None:
     parser = add_command(commands, "fit", _fit, "fit the regression to labelled AUs", example)
     parser.add_argument("table", metavar="AUS", help=_TABLE)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--labels", metavar="CSV", help="file with the columns input,label")
+    source.add_argument("--labels", metavar="PATH", help=_LABELS)
     source.add_argument("--label-column", metavar="NAME", help="column of AUS that holds the labels")
     _add_regression(parser, alpha="1, or 0 with --inference")
     parser.add_argument("--groups", metavar="COLUMN", help=f"{_PERSON}, who is then in one fold only")
@@ -68,7 +70,7 @@ def _add_compare(commands: Any) -> None:
     parser.add_argument(
         "predictions", nargs="+", metavar="PREDICTIONS", help="predictions.csv, or any CSV with input and p_*"
     )
-    parser.add_argument("--labels", required=True, metavar="CSV", help="file with the columns input,label")
+    parser.add_argument("--labels", required=True, metavar="PATH", help=_LABELS)
     parser.add_argument("--groups", metavar="COLUMN", help=f"{_PERSON}: of the labels or the predictions")
     _add_draws(parser, 1000)
     add_output(parser)
@@ -83,7 +85,7 @@ def _add_surrogate(commands: Any) -> None:
         "--predictions", required=True, metavar="CSV", help="the model's answers, with input and p_*"
     )
     parser.add_argument("--model", metavar="NAME", help="which one, where the file holds several")
-    parser.add_argument("--labels", metavar="CSV", help="true labels, for reference: columns input,label")
+    parser.add_argument("--labels", metavar="PATH", help=f"true labels, for reference: {_LABELS}")
     parser.add_argument("--groups", metavar="COLUMN", help=f"{_PERSON}, who is then on one side only")
     _add_regression(parser, alpha="cv")
     _add_draws(parser, 200)
@@ -115,6 +117,26 @@ def _strength(text: str) -> float | str:
         return text if text == "cv" else float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number or 'cv', got {text!r}") from None
+
+
+def _add_combine(commands: Any) -> None:
+    example = "feat-pipeline combine logit-embedded mycnn/ --weights 1,2 --out both"
+    text = "let several models vote, as one model"
+    parser = add_command(commands, "combine", _combine, text, example)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a shipped model or a folder")
+    parser.add_argument(
+        "--weights", type=_numbers, metavar="W,W,...", help="one a model (default: all alike)"
+    )
+    parser.add_argument(
+        "--predictions", metavar="PATH", help="answers of all of them, by which the weights are chosen"
+    )
+    parser.add_argument("--labels", metavar="PATH", help=f"of these answers: {_LABELS}")
+    parser.add_argument("--common", action="store_true", help="vote on the emotions that all of them know")
+    add_output(parser)
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 def _fit(arguments: argparse.Namespace) -> int:
@@ -195,6 +217,23 @@ def _surrogate(arguments: argparse.Namespace) -> int:
     )
     say(surrogate.facts["verdict"])
     return _told(surrogate.facts["notes"], arguments.out, ["fidelity.csv", "surrogate.json", "report.html"])
+
+
+def _combine(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.combine import combine
+
+    ensemble, notes = combine(
+        arguments.models,
+        out=arguments.out,
+        weights=arguments.weights,
+        predictions=arguments.predictions,
+        labels=arguments.labels,
+        common=arguments.common,
+        overwrite=arguments.overwrite,
+    )
+    for name, share in ensemble.shares.items():
+        print(f"{name}\t{share:.4g}")
+    return _told(notes, arguments.out, ["model.json"])
 
 
 def _told(notes: list[str], out: str, files: list[str]) -> int:

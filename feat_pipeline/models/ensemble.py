@@ -18,6 +18,7 @@ from feat_pipeline.models.base import check_fitted
 from feat_pipeline.outputs import named_errors
 
 FORMAT, VERSION = "ensemble", 1
+_MOST_STEPS, _SMALL_STEP = 10_000, 1e-7
 _NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -180,6 +181,11 @@ class Ensemble:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{file}: is no usable model ({error}); save or copy it again") from None
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Each member's share of the vote; they sum to 1."""
+        return dict(zip(self.members, self._shares().tolist(), strict=True))
+
     def _shares(self) -> np.ndarray:
         """Return the weights, shape (members,), so that they sum to 1."""
         weights = np.ones(len(self.members)) if self.weights is None else np.asarray(self.weights, float)
@@ -223,6 +229,35 @@ class Ensemble:
         answers = member.predict_proba(self._part(X, member.consumes))
         answers = answers[:, [classes.index(c) for c in self.classes_.tolist()]]
         return answers / answers.sum(axis=1, keepdims=True) if len(classes) > len(self.classes_) else answers
+
+
+def vote_weights(answers: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Find the weights by which the vote's log loss is least.
+
+    Parameters
+    ----------
+    answers : ndarray of float, shape (members, n, K)
+        Each member's probabilities for faces that it did not learn from; rows sum to 1.
+    codes : ndarray of int, shape (n,)
+        The true class of each face.
+
+    Returns
+    -------
+    ndarray of float64, shape (members,)
+        They sum to 1.
+
+    Notes
+    -----
+    Expectation maximisation for the shares of a mixture (Dempster et al., 1977): the loss is convex in them.
+    """
+    said = np.maximum(answers[:, np.arange(len(codes)), codes].astype(float), np.finfo(float).tiny)
+    weights = np.full(len(said), 1 / len(said))
+    for _ in range(_MOST_STEPS):
+        before = weights
+        weights = (weights[:, None] * said / (weights @ said)).mean(axis=1)
+        if np.abs(weights - before).max() < _SMALL_STEP:
+            break
+    return weights / weights.sum()
 
 
 def _digest(file: Path) -> str:

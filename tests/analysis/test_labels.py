@@ -27,6 +27,17 @@ def test_labels_are_read_under_their_usual_names(tmp_path, header):
     assert labels.to_dict("list") == {"input": ["a.jpg", "NA"], "label": ["happy", "sad"]}
 
 
+def test_a_folder_of_folders_labels_its_files(tmp_path):
+    for name in ("Happiness/a.png", "sad/deeper/b.png", "sad/.hidden", "legend.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    labels = read_labels(tmp_path)
+    assert labels["label"].tolist() == ["happy", "sad"]
+    assert labels["input"].tolist() == [f"{tmp_path}/Happiness/a.png", f"{tmp_path}/sad/deeper/b.png"]
+    with pytest.raises(FitError, match=r"deeper: no file in a sub-folder"):
+        read_labels(tmp_path / "sad" / "deeper")
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

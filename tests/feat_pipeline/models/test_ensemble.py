@@ -9,7 +9,7 @@ import pytest
 from analysis.logit import MultinomialLogit
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import load_model
-from feat_pipeline.models.ensemble import Ensemble
+from feat_pipeline.models.ensemble import Ensemble, vote_weights
 from feat_pipeline.models.flexible import AuBoosting, AuNetwork
 from feat_pipeline.models.texture import TextureClassifier
 from feat_pipeline.predict import Predictor
@@ -155,3 +155,20 @@ def test_members_of_different_backends_are_refused():
     members["a"].backend_, members["b"].backend_ = "openface", "embedded"
     with pytest.raises(UsageError, match="AUs of one backend, got embedded, openface"):
         _ = Ensemble(members).backend_
+
+
+def test_weights_make_the_votes_log_loss_least():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, 500)
+    truth = np.eye(3)[codes]
+    answers = np.stack([0.5 * truth + 0.5 * rng.dirichlet([1, 1, 1], 500), rng.dirichlet([3, 3, 3], 500),
+                        0.2 * truth + 0.8 * rng.dirichlet([1, 1, 1], 500)])  # fmt: skip
+
+    def loss(weights):
+        return -np.log(np.tensordot(weights, answers, axes=1)[np.arange(500), codes]).mean()
+
+    weights = vote_weights(answers, codes)
+    assert weights.sum() == pytest.approx(1)
+    grid = [np.array([a, b, 1 - a - b]) for a in np.linspace(0, 1, 41) for b in np.linspace(0, 1 - a, 41)]
+    assert loss(weights) <= min(map(loss, grid)) + 1e-6
+    assert weights.argmax() == 0
