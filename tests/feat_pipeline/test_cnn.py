@@ -48,7 +48,7 @@ def untrained(network=SMALL, classes=("angry", "happy"), size=12):
         if "norm" in name or name.startswith("stem.1") or ".shortcut.1" in name:
             value.copy_(torch.rand(value.shape) + 0.5)
     state = {name: value.float().numpy() for name, value in net.state_dict().items()}
-    made = CnnClassifier(mirror=False)
+    made = CnnClassifier(views="none")
     made._set(list(classes), network, size, 1.0, state)
     return made, net.eval()
 
