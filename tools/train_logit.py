@@ -21,10 +21,8 @@ from analysis.autable import AUTable
 from analysis.compare.scores import score
 from analysis.facs import EMOTIONS
 from analysis.logit import MultinomialLogit
-from feat_pipeline.detect import make_detector
 from feat_pipeline.extract import make_extractor
-from feat_pipeline.extract.measure import face_rows, make_table, measure
-from feat_pipeline.sources import Frame
+from feat_pipeline.extract.crops import crop_table
 
 CHOICES = [(terms, alpha) for terms in ("linear", "hinges") for alpha in (1.0, 10.0, 100.0)]
 MIRRORED = ((51, 52), (55, 56), (61, 62))  # AUs that change places in a mirror
@@ -34,14 +32,8 @@ def measure_rows(fer: pd.DataFrame, out: Path) -> AUTable:
     """AU table of every FER2013 row, ``input`` being its number; read from ``out`` where it is there."""
     if out.exists():
         return AUTable.read(out)
-    extractor = make_extractor("embedded")
-    frames = (
-        Frame(np.repeat(np.array(text.split(), np.uint8).reshape(48, 48, 1), 3, axis=2), str(row))
-        for row, text in fer.pixels.items()
-    )
-    rows = [line for item in measure(frames, make_detector("none"), extractor) for line in face_rows(item)]
-    table = make_table(rows, extractor, detector="none")
-    table.write(out)
+    images = np.stack([np.array(text.split(), np.uint8).reshape(48, 48) for text in fer.pixels])
+    crop_table(images, [str(row) for row in fer.index]).write(out)
     return AUTable.read(out)
 
 
