@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.logit import MultinomialLogit
-    from feat_pipeline.models.cnn import CnnClassifier
 
-KIND = "saliency"
+KIND = "agreement"
 FEWEST_REGIONS = 3
 #: The attributions of a network with shuffled weights may not correlate more than this with its own.
 RANDOM_LIMIT = 0.5
@@ -46,7 +44,7 @@ class Agreement:
     tables: dict[str, pd.DataFrame]
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``saliency.json`` into a folder; OSError where it cannot be written."""
+        """Write ``agreement.json`` into a folder; OSError where it cannot be written."""
         return save_result(folder, KIND, self.facts, self.tables)
 
     @classmethod
@@ -173,7 +171,7 @@ def agreement(
 
 
 def randomisation_check(
-    model: CnnClassifier,
+    model: Any,
     crops: np.ndarray,
     targets: Sequence[str] | None,
     masks: np.ndarray,
@@ -185,7 +183,7 @@ def randomisation_check(
 
     Parameters
     ----------
-    model : CnnClassifier
+    model : EmotionModel with ``to_torch``
     crops, targets
         As for `attribute`; without targets the answers of the network as it was trained.
     masks : ndarray of bool, shape (n, R, H, W)
@@ -208,22 +206,22 @@ def randomisation_check(
     The cascading randomisation of Adebayo et al. (2018), arXiv:1810.03292. Norms keep their parameters.
     """
     import pandas as pd
+    import torch
 
     options = {"masks": masks, "seed": seed, **options}
     trained = attribute(model, crops, targets, **options)
     expected = _flat(trained, masks)
-    weighted = {name.split(".")[0] for name in model.weights_}
-    parts = [name for name, _ in model.to_torch().named_children() if name in weighted][::-1]
+    net = model.to_torch()
     rng = np.random.default_rng(seed)
-    weights = dict(model.weights_)
     rows: list[tuple[Any, ...]] = []
-    for part in parts:
-        for name, value in weights.items():
-            if name.split(".")[0] == part and value.ndim > 1:
-                weights[name] = rng.permuted(value.ravel()).reshape(value.shape)
-        random = copy.copy(model)
-        random.weights_ = dict(weights)
-        found = _flat(attribute(random, crops, trained.targets, **options), masks)
+    for part, module in [*net.named_children()][::-1]:
+        weights = [value for value in module.parameters() if value.ndim > 1]
+        if not weights:
+            continue
+        for value in weights:
+            order = torch.from_numpy(rng.permutation(value.numel()))
+            value.data = value.data.flatten()[order].reshape(value.shape)
+        found = _flat(attribute(model, crops, trained.targets, net=net, **options), masks)
         close = [float(np.mean([_correlation(a, b) for a, b in zip(*pair, strict=True)])) for pair in
                  zip(expected, found, strict=True)]  # fmt: skip
         rows.append((part, *close))

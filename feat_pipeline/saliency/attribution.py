@@ -1,4 +1,4 @@
-"""Which pixels a network's answer rests on: attributions of its centred log-probability (captum)."""
+"""Which pixels a model's answer rests on: attributions of its centred log-probability (captum)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models.base import as_seen
+from feat_pipeline.saliency.explained import (
+    has_gradients,
+    last_map,
+    looks_at,
+    model_answers,
+    network_answers,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from feat_pipeline.models.cnn import CnnClassifier
-
-METHODS = ("integrated gradients", "grad-cam", "occlusion", "shapley")
+METHODS = ("integrated-gradients", "grad-cam", "occlusion", "shapley")
+#: What they need is answers alone, so that they work for any model.
+WITHOUT_GRADIENTS = ("occlusion", "shapley")
 BASELINES = ("grey", "blurred")
 FACES_AT_ONCE = 32
 #: Blur of the baseline and side of the patch that occlusion hides, in sides of the crop.
@@ -30,7 +37,7 @@ PIECES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What each pixel adds to a network's answer.
+    """What each pixel adds to a model's answer.
 
     Attributes
     ----------
@@ -38,10 +45,10 @@ class Attribution:
         One of `METHODS`.
     targets : ndarray of str, shape (n,)
         The emotion explained, face by face.
-    faces : ndarray of uint8, shape (n, H, W)
-        What the network looks at; `values` belong to these pixels.
+    faces : ndarray of uint8, shape (n, H, W) or (n, H, W, 3)
+        What was looked at: of a network the grey crops that it sees, else the crops as they came.
     values : ndarray of float64, shape (n, H, W)
-        For (> 0) and against (< 0) the target.
+        For (> 0) and against (< 0) the target, pixel by pixel.
     logit, baseline_logit : ndarray of float64, shape (n,)
         The target's centred log-probability, log p_k - mean_c log p_c, of the face and of its baseline:
         the quantity that the contributions of a multinomial regression add up to.
@@ -66,40 +73,45 @@ class Attribution:
 
 
 def attribute(
-    model: CnnClassifier,
+    model: Any,
     crops: np.ndarray,
     targets: str | Sequence[str] | np.ndarray | None = None,
     *,
-    method: str = "integrated gradients",
+    method: str = "integrated-gradients",
     baseline: str | np.ndarray = "grey",
     masks: np.ndarray | None = None,
     steps: int = 64,
     samples: int = 25,
     seed: int = 0,
+    net: nn.Module | None = None,
 ) -> Attribution:
-    """Find what each pixel adds to a network's answers.
+    """Find what each pixel adds to a model's answers.
 
     Parameters
     ----------
-    model : CnnClassifier
-        Fitted.
+    model : EmotionModel
+        Fitted, of face crops. Of one with ``to_torch`` and ``size_``, as `CnnClassifier` has them, the
+        network and what it sees of each crop are explained; of others their answers to the whole crop.
     crops : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        Faces, as for `CnnClassifier.predict_proba`.
+        Faces, as for the model's `predict_proba`.
     targets : str or sequence of str, optional
         The emotion to explain, of all faces or of each; by default each face's answer.
-    method : {'integrated gradients', 'grad-cam', 'occlusion', 'shapley'}
+    method : {'integrated-gradients', 'grad-cam', 'occlusion', 'shapley'}
+        The first two need gradients.
     baseline : {'grey', 'blurred'} or ndarray of uint8, shape (h, w) or (n, h, w)
-        What a pixel that is not there is replaced by: the face's mean grey, the same face out of focus (which
-        keeps what can still be seen of it), or another face, such as the mean of many or the person's neutral
-        one. Grad-CAM needs none.
+        What a pixel that is not there is replaced by: the face's mean, the same face out of focus (which
+        keeps what can still be seen of it), or of a network another face, such as the mean of many or the
+        person's neutral one. Grad-CAM needs none.
     masks : ndarray of bool, shape (n, R, H, W), optional
         Regions as `region_masks` makes them, for 'shapley' only: its players.
     steps : int
-        Points of the integral.
+        Points of the integral. With 64 the sum misses the whole by about one per cent.
     samples : int
         Orders of the regions that Shapley values are averaged over; their sum is exact for any number.
     seed : int
         Of these orders.
+    net : torch Module, optional
+        In place of the model's own, as `randomisation_check` does.
 
     Returns
     -------
@@ -110,7 +122,7 @@ def attribute(
     InputError
         Crops, baseline or masks that do not fit.
     UsageError
-        An unknown method, baseline or emotion.
+        An unknown method, baseline or emotion, or a method that needs gradients for a model without.
 
     Notes
     -----
@@ -121,23 +133,23 @@ def attribute(
     """
     import torch
 
-    if method not in METHODS:
-        raise UsageError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
-    faces = as_seen(crops, model.size_)
+    check_method(model, method)
     wanted = _targets(model, crops, targets)
-    usual = _baseline(faces, baseline, model.size_)
+    faces = as_seen(crops, model.size_) if has_gradients(model) else np.asarray(crops)
+    usual = _baseline(faces, baseline)
+    answer: Any = network_answers(model, net) if has_gradients(model) else model_answers(model)
     if method == "shapley":
         masks = _checked(masks, faces)
-    answer = centred(model)
-    values, logits, usual_logits = np.zeros(faces.shape), np.zeros(len(faces)), np.zeros(len(faces))
+    values = np.zeros(faces.shape[:3])
+    logits, usual_logits = np.zeros(len(faces)), np.zeros(len(faces))
     for start in range(0, len(faces), FACES_AT_ONCE):
         part = slice(start, start + FACES_AT_ONCE)
         x, b = _tensor(faces[part]), _tensor(usual[part])
         target = torch.from_numpy(wanted[part])
-        if method == "integrated gradients":
+        if method == "integrated-gradients":
             found = _integrated(answer, x, b, target, steps)
         elif method == "grad-cam":
-            found = _grad_cam(model, x, target)
+            found = _grad_cam(model, net, x, target)
         elif method == "occlusion":
             found = _occlusion(answer, x, b, target)
         else:
@@ -147,32 +159,19 @@ def attribute(
             rows = torch.arange(len(x))
             logits[part] = answer(x)[rows, target].numpy()
             usual_logits[part] = answer(b)[rows, target].numpy()
-    return Attribution(method, model.classes_[wanted], faces, values, logits, usual_logits)
+    names = np.asarray(model.classes_).astype(str)
+    return Attribution(method, names[wanted], faces, values, logits, usual_logits)
 
 
-def centred(model: CnnClassifier, *, mirror: bool | None = None) -> nn.Module:
-    """Return what is explained: crops, float 0-255, (n, 1, H, W), to centred log-probabilities, (n, K).
-
-    Parameters
-    ----------
-    model : CnnClassifier
-    mirror : bool, optional
-        Average over each face and its mirror image; by default as the model does when it predicts.
-    """
-    from torch import nn
-
-    class Centred(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = model.to_torch().requires_grad_(False)
-
-        def forward(self, crops: torch.Tensor) -> torch.Tensor:
-            logits = self.net(crops)
-            if model.mirror if mirror is None else mirror:
-                logits = (logits + self.net(crops.flip(3))) / 2
-            return (logits - logits.mean(1, keepdim=True)) / model.temperature_
-
-    return Centred().eval()
+def check_method(model: Any, method: str) -> None:
+    """Raise `UsageError` for an unknown method, or one that needs gradients for a model without."""
+    if method not in METHODS:
+        raise UsageError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    if method not in WITHOUT_GRADIENTS and not has_gradients(model):
+        raise UsageError(
+            f"method: {method!r} needs a network's gradients, and this model has none; take "
+            f"{' or '.join(map(repr, WITHOUT_GRADIENTS))}, which need only its answers"
+        )
 
 
 def _integrated(answer: Any, x: Any, b: Any, target: Any, steps: int) -> Any:
@@ -189,17 +188,19 @@ def _integrated(answer: Any, x: Any, b: Any, target: Any, steps: int) -> Any:
     return total
 
 
-def _grad_cam(model: CnnClassifier, x: Any, target: Any) -> Any:
-    """Of both looks apart: a layer that is passed twice has no single activation."""
+def _grad_cam(model: Any, net: nn.Module | None, x: Any, target: Any) -> Any:
+    """Of each look apart, and brought back to the face: a layer passed twice has no single activation."""
+    import torch
     from captum.attr import LayerAttribution, LayerGradCam
 
-    answer: Any = centred(model, mirror=False)
-    cam = LayerGradCam(answer, answer.net.body)
-    maps = []
-    for look in [x, x.flip(3)] if model.mirror else [x]:
-        coarse = cam.attribute(look, target=target)
-        maps.append(LayerAttribution.interpolate(coarse, tuple(x.shape[2:]), interpolate_mode="bilinear"))
-    return (maps[0] + maps[1].flip(3)) / 2 if model.mirror else maps[0]
+    answer: Any = network_answers(model, net, views="none")
+    cam = LayerGradCam(answer, last_map(answer.net, x))
+    looks, total = looks_at(model, x), torch.zeros_like(x)
+    for rows, columns in looks:
+        coarse = cam.attribute(rows @ x @ columns.T, target=target)
+        fine = LayerAttribution.interpolate(coarse, tuple(x.shape[2:]), interpolate_mode="bilinear")
+        total += rows.T @ fine @ columns / len(looks)
+    return total.detach()
 
 
 def _occlusion(answer: Any, x: Any, b: Any, target: Any) -> Any:
@@ -207,7 +208,7 @@ def _occlusion(answer: Any, x: Any, b: Any, target: Any) -> Any:
 
     side = max(2, round(PATCH * x.shape[-1]))
     found = Occlusion(answer).attribute(
-        x, (1, side, side), strides=(1, side // 2, side // 2), baselines=b, target=target,
+        x, (x.shape[1], side, side), strides=(x.shape[1], side // 2, side // 2), baselines=b, target=target,
         perturbations_per_eval=8,
     )  # fmt: skip
     return found / side**2
@@ -225,19 +226,25 @@ def _shapley(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         found = ShapleyValueSampling(answer).attribute(
-            x, b, target=target, feature_mask=mask, n_samples=samples, perturbations_per_eval=1
+            x,
+            b,
+            target=target,
+            feature_mask=mask.expand(x.shape).contiguous(),
+            n_samples=samples,
+            perturbations_per_eval=1,
         )
     areas = np.take_along_axis(masks.sum((2, 3)), numbers.reshape(len(x), -1), 1)
-    return found / torch.from_numpy(areas.reshape(players[:, None].shape))
+    return found[:, :1] / torch.from_numpy(areas.reshape(players[:, None].shape))
 
 
 def _tensor(faces: np.ndarray) -> torch.Tensor:
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(faces[:, None], np.float32))
+    channels = faces[:, None] if faces.ndim == 3 else faces.transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(channels, np.float32))
 
 
-def _targets(model: CnnClassifier, crops: np.ndarray, targets: Any) -> np.ndarray:
+def _targets(model: Any, crops: np.ndarray, targets: Any) -> np.ndarray:
     if targets is None:
         return model.predict_proba(crops).argmax(1).astype(np.int64)
     classes = [str(name) for name in model.classes_]
@@ -250,10 +257,11 @@ def _targets(model: CnnClassifier, crops: np.ndarray, targets: Any) -> np.ndarra
     return np.array([classes.index(name) for name in names], np.int64)
 
 
-def _baseline(faces: np.ndarray, baseline: str | np.ndarray, size: int) -> np.ndarray:
-    """Return the baselines, float32, shape (n, H, W)."""
+def _baseline(faces: np.ndarray, baseline: str | np.ndarray) -> np.ndarray:
+    """Return the baselines, float32, shaped as the faces."""
     import cv2
 
+    size = faces.shape[1]
     if isinstance(baseline, str):
         if baseline not in BASELINES:
             raise UsageError(f"baseline: expected one of {', '.join(BASELINES)}, or faces; got {baseline!r}")
@@ -267,10 +275,10 @@ def _baseline(faces: np.ndarray, baseline: str | np.ndarray, size: int) -> np.nd
     given = np.asarray(baseline)
     if given.ndim == 2:
         given = np.broadcast_to(given, (len(faces), *given.shape))
-    if given.ndim != 3 or len(given) != len(faces):
+    if given.ndim != 3 or len(given) != len(faces) or faces.ndim != 3:
         raise InputError(
-            f"baseline: expected one grey face or {len(faces)}, as the crops, got an array of shape "
-            f"{np.shape(baseline)}"
+            f"baseline: expected one grey face or {len(faces)} for grey crops of shape {faces.shape}, got an "
+            f"array of shape {np.shape(baseline)}"
         )
     return as_seen(given, size).astype(np.float32)
 
@@ -279,7 +287,7 @@ def _checked(masks: np.ndarray | None, faces: np.ndarray) -> np.ndarray:
     if masks is None:
         raise UsageError("masks: 'shapley' needs regions; make them with region_masks")
     masks = np.asarray(masks, bool)
-    if masks.ndim != 4 or (len(masks), *masks.shape[2:]) != faces.shape or (masks.sum(1) != 1).any():
+    if masks.ndim != 4 or (len(masks), *masks.shape[2:]) != faces.shape[:3] or (masks.sum(1) != 1).any():
         raise InputError(
             f"masks: expected shape ({len(faces)}, regions, {faces.shape[1]}, {faces.shape[2]}) with every "
             f"pixel in one region, got {masks.shape}; make them with region_masks"

@@ -22,8 +22,14 @@ BACKGROUND = "background"
 PIXEL_REGIONS = (*(name for name in REGIONS if name != "head"), BACKGROUND)
 
 
-def landmarks_seen(prediction: FacePrediction, size: int) -> np.ndarray:
+def landmarks_seen(prediction: FacePrediction, size: int | None) -> np.ndarray:
     """Map the landmarks of a predicted face to what a network of `size` px looks at of its `crop_rgb`.
+
+    Parameters
+    ----------
+    prediction : FacePrediction
+    size : int, optional
+        None: the whole crop is looked at.
 
     Returns
     -------
@@ -35,7 +41,7 @@ def landmarks_seen(prediction: FacePrediction, size: int) -> np.ndarray:
     """
     side = prediction.crop_rgb.shape[0]
     in_crop = transform_points(box_matrix(prediction.box_xyxy, side), prediction.landmarks)
-    return transform_points(seen_matrix(side, side, size), in_crop)
+    return in_crop if size is None else transform_points(seen_matrix(side, side, size), in_crop)
 
 
 def region_masks(landmarks: np.ndarray, size: int) -> np.ndarray:

@@ -134,6 +134,56 @@ def test_landmarks_of_a_prediction_point_at_the_same_skin_in_what_the_network_se
     assert transform_points(box_matrix(box, 160), points).shape == (68, 2)
 
 
+class AnswersOnly:
+    """A model without a network: the brighter the mouth, the happier."""
+
+    classes_ = np.array(["angry", "happy"])
+    consumes = "pixels"
+
+    def predict_proba(self, X):
+        mouth = X[:, MASK[4]].reshape(len(X), -1).mean(1) / 255
+        return np.column_stack([1 - mouth, mouth])
+
+
+@pytest.mark.parametrize("colours", [False, True])
+@pytest.mark.parametrize("method", ["occlusion", "shapley"])
+def test_methods_that_need_answers_only_explain_any_model(method, colours):
+    X = faces(3)[0]
+    X[:, MASK[4]] = 250
+    X = np.repeat(X[..., None], 3, 3) if colours else X
+    found = attribute(AnswersOnly(), X, "happy", method=method, masks=masks_of(3))
+    assert found.faces.shape == X.shape and found.values.shape == (3, SIDE, SIDE)
+    shares = by_region(found, masks_of(3)).set_index(["face", "region"])["share"].unstack()
+    assert (shares.idxmax(axis=1) == "mouth").all()
+    p = AnswersOnly().predict_proba(X)[:, 1]
+    assert found.logit == pytest.approx(np.log(p / (1 - p)) / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["integrated-gradients", "grad-cam"])
+def test_methods_that_need_gradients_say_so_for_a_model_without(method):
+    with pytest.raises(UsageError, match="has none; take 'occlusion' or 'shapley'"):
+        attribute(AnswersOnly(), faces(2)[0], method=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_the_same_twice(model, method):
+    X = faces(2, seed=7)[0]
+    options = {"method": method, "masks": masks_of(2), "steps": 8, "samples": 2}
+    one, two = (attribute(model, X, "happy", **options).values for _ in range(2))
+    assert np.array_equal(one, two) and np.abs(one).max() > 0
+
+
+@pytest.mark.parametrize("views", ["none", "mirror", "six"])
+def test_what_is_explained_is_the_answer_of_all_looks(model, views, monkeypatch):
+    monkeypatch.setattr(model, "views", views)
+    X = faces(2, seed=8)[0]
+    logs = np.log(model.predict_proba(X))
+    for method in ("integrated-gradients", "grad-cam"):
+        found = attribute(model, X, "happy", method=method, steps=5)
+        k = model.classes_.tolist().index("happy")
+        assert found.logit == pytest.approx((logs - logs.mean(1, keepdims=True))[:, k], abs=1e-4)
+
+
 def test_integrated_gradients_and_their_regions_add_up_to_the_centred_log_probability(model):
     X, _ = faces(3, seed=1)
     found = attribute(model, X, "happy", steps=1500)
@@ -152,7 +202,7 @@ class OnlyTheMouth:
     """A network whose one feature is the brightness of the mouth."""
 
     classes_ = np.array(["angry", "happy"])
-    size_, mirror, temperature_ = SIDE, True, 1.0
+    size_, views, temperature_ = SIDE, "mirror", 1.0
 
     def to_torch(self):
         mouth = torch.from_numpy((MASK[4] | MASK[4][:, ::-1]).astype(np.float32))
@@ -178,7 +228,7 @@ def test_every_method_finds_the_one_region_that_a_network_uses(method):
     assert (shares.idxmax(axis=1) == "mouth").all()
 
 
-@pytest.mark.parametrize("method", ["integrated gradients", "shapley"])
+@pytest.mark.parametrize("method", ["integrated-gradients", "shapley"])
 def test_a_network_that_learned_the_mouth_is_found_looking_at_the_mouth(model, method):
     X, y = faces(12, seed=2)
     X = X[y == "happy"]
