@@ -1,0 +1,112 @@
+"""What is explained of a model: its centred log-probabilities as a function of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feat_pipeline.errors import UsageError
+from feat_pipeline.models.views import looks_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+#: Below this a probability is taken for this: a model may answer 0, which has no logarithm.
+SMALLEST = 1e-9
+
+
+def has_gradients(model: Any) -> bool:
+    """Whether a model hands out its network, so that gradients can be taken."""
+    return hasattr(model, "to_torch")
+
+
+def looks_at(model: Any, crops: torch.Tensor, views: str | None = None) -> list[tuple[Any, Any]]:
+    """Return the looks that a network's answer is the mean of, as `looks_of` does, in tensors.
+
+    A model without ``views`` looks once.
+    """
+    import torch
+
+    found = looks_of(views or str(getattr(model, "views", "none")), crops.shape[-1])
+    return [(torch.from_numpy(rows), torch.from_numpy(columns)) for rows, columns in found]
+
+
+def network_answers(model: Any, net: nn.Module | None = None, *, views: str | None = None) -> nn.Module:
+    """Return a network's centred log-probabilities.
+
+    Parameters
+    ----------
+    model : EmotionModel with ``to_torch``
+        Its ``temperature_`` divides the logits.
+    net : torch Module, optional
+        In place of the model's own.
+    views : str, optional
+        As for `feat_pipeline.models.views.looks_of`; by default as the model looks when it predicts.
+
+    Returns
+    -------
+    torch Module
+        From crops, float 0-255, (n, 1, H, W), to (n, K).
+    """
+    from torch import nn
+
+    temperature = float(getattr(model, "temperature_", 1.0))
+
+    class Centred(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = (model.to_torch() if net is None else net).requires_grad_(False)
+
+        def forward(self, crops: torch.Tensor) -> torch.Tensor:
+            looks = looks_at(model, crops, views)
+            logits = sum(self.net(rows @ crops @ columns.T) for rows, columns in looks) / len(looks)
+            return (logits - logits.mean(1, keepdim=True)) / temperature
+
+    return Centred().eval()
+
+
+def model_answers(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return any model's centred log-probabilities, from crops, float 0-255, (n, C, H, W), to (n, K).
+
+    One channel is shown as grey crops, shape (n, H, W), three as RGB, (n, H, W, 3).
+    """
+    import torch
+
+    def answers(crops: torch.Tensor) -> torch.Tensor:
+        pixels = crops.numpy().round().clip(0, 255).astype(np.uint8)
+        shown = pixels[:, 0] if pixels.shape[1] == 1 else pixels.transpose(0, 2, 3, 1)
+        logs = np.log(np.maximum(model.predict_proba(np.ascontiguousarray(shown)), SMALLEST))
+        return torch.from_numpy((logs - logs.mean(1, keepdims=True)).astype(np.float32))
+
+    return answers
+
+
+def last_map(net: nn.Module, crops: torch.Tensor) -> nn.Module:
+    """Find the last part of a network that still has places: the outermost to end with a map of features.
+
+    Raises
+    ------
+    UsageError
+        It has none.
+    """
+    import torch
+
+    found: list[nn.Module] = []
+
+    def note(part: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+            found.append(part)
+
+    hooks = [part.register_forward_hook(note) for part in net.modules() if part is not net]
+    try:
+        with torch.inference_mode():
+            net(crops[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not found:
+        raise UsageError("method: 'grad-cam' needs a map of features, which this network has not")
+    return found[-1]
