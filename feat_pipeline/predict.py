@@ -15,7 +15,7 @@ from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import BACKENDS, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_batches
-from feat_pipeline.models import SHIPPED, load_model, model_name
+from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.sources import Frame, PathLike, Skipped, from_array, input_name, read_photo
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Predictor:
     def __init__(
         self,
         *,
-        models: Sequence[PathLike] = SHIPPED,
+        models: Sequence[PathLike] = DEFAULT_MODELS,
         detector: str = "mtcnn",
         backend: str | None = None,
     ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from feat_pipeline.models import SHIPPED, model_name
+from feat_pipeline.models import DEFAULT_MODELS, model_name
 from feat_pipeline.outputs import OutputFolder, named_errors, progress
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.records import explanation_line, prediction_columns, prediction_row
@@ -61,7 +61,7 @@ def predict_files(
     paths: PathLike | Iterable[PathLike],
     *,
     out: PathLike,
-    models: Sequence[PathLike] = SHIPPED,
+    models: Sequence[PathLike] = DEFAULT_MODELS,
     detector: str = "mtcnn",
     annotate: bool = False,
     overwrite: bool = False,
@@ -74,7 +74,7 @@ def predict_files(
         Photos and folders; folders are searched with their subfolders.
     out : path
         Folder that takes ``predictions.csv``, ``explanations.jsonl``, ``skipped.csv``, ``run.json``, pictures
-        of the faces, copies of the models and, where asked for, annotated copies of the photos. When the work
+        of the faces, copies of the regressions and, where asked for, annotated copies of the photos. When the work
         is interrupted, it takes what was done.
     models, detector
         See `Predictor`.
@@ -166,7 +166,8 @@ class _Sheet:
 
         with named_errors(self._folder.path):  # so that a report needs nothing but this folder
             for name, model in self._models.items():
-                model.save(self._folder.path / "models" / name)
+                if hasattr(model, "coef_"):
+                    model.save(self._folder.path / "models" / name)
         predictions = pd.DataFrame(self._rows, columns=self._columns)
         self._folder.write("predictions.csv", predictions.to_csv(index=False, float_format="%.6g"))
         self._folder.write("explanations.jsonl", "".join(self._reasons))

@@ -15,6 +15,7 @@ from feat_pipeline.errors import InputError
 from feat_pipeline.registry import resolve
 
 SHIPPED: tuple[str, ...] = ("logit-embedded",)
+DEFAULT_MODELS: tuple[str, ...] = ("logit-embedded",)  # the others have no coefficients to explain by
 MODEL_FILE = "model.json"
 
 # The `format` that a model file states -> the class whose `load` reads it.
