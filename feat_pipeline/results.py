@@ -74,8 +74,8 @@ def predict_files(
         Photos and folders; folders are searched with their subfolders.
     out : path
         Folder that takes ``predictions.csv``, ``explanations.jsonl``, ``skipped.csv``, ``run.json``, pictures
-        of the faces, copies of the regressions and, where asked for, annotated copies of the photos. When the work
-        is interrupted, it takes what was done.
+        of the faces, copies of the regressions and, where asked for, annotated copies of the photos. When the
+        work is interrupted, it takes what was done.
     models, detector
         See `Predictor`.
     annotate : bool
