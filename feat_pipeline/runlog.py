@@ -62,13 +62,13 @@ class RunLog:
         if isinstance(item, Skipped):
             if item.reason != NO_FACE:
                 self.errors.append(item)
-            self._skip(item, "no face" if item.reason == NO_FACE else "error")
+            self.skip(item, "no face" if item.reason == NO_FACE else "error")
             return
         self._counts["faces"] += len(item.faces)
         for number, face in enumerate(item.faces):
             if not is_measured(face):
                 where = Skipped(item.frame.path, item.frame.index, f"face {number}: {NOT_MEASURED}")
-                self._skip(where, "not measured")
+                self.skip(where, "not measured")
 
     def stop(self, error: BaseException) -> None:
         """Record that the run ended early."""
@@ -95,7 +95,8 @@ class RunLog:
         folder.write("skipped.csv", self.skipped_frame().to_csv(index=False))
         folder.write_json("run.json", self.record())
 
-    def _skip(self, skipped: Skipped, kind: str) -> None:
+    def skip(self, skipped: Skipped, kind: str) -> None:
+        """List what has no result, and count it by its kind."""
         self.skipped.append(skipped)
         self._kinds[kind] += 1
 

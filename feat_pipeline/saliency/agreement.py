@@ -43,6 +43,18 @@ class Agreement:
     facts: dict[str, Any]
     tables: dict[str, pd.DataFrame]
 
+    def summary(self) -> str:
+        """Say the agreement in one line."""
+        facts = self.facts
+        if facts["correlation"] is None:
+            return "agreement: not known"
+        p = self.tables["nulls"].set_index("null")["p"]
+        return (
+            f"mean rank correlation {facts['correlation']:.2f} [{facts['low']:.2f}, {facts['high']:.2f}] "
+            f"over {facts['n']} faces; p {p['regions shuffled']:.2g} against regions in random order, "
+            f"{p['faces shuffled within emotion']:.2g} against other faces of the same emotion"
+        )
+
     def save(self, folder: str | Path) -> Path:
         """Write ``agreement.json`` into a folder; OSError where it cannot be written."""
         return save_result(folder, KIND, self.facts, self.tables)

@@ -14,7 +14,7 @@ from tests.feat_pipeline.conftest import au_rows
 
 COMMANDS = (
     "extract", "predict", "fit", "explain", "compare", "surrogate", "data", "train", "report", "backends",
-    "models",
+    "models", "saliency",
 )  # fmt: skip
 
 
