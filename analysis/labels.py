@@ -14,21 +14,23 @@ from analysis.autable_read import read_csv
 from analysis.errors import FitError, TableError
 from analysis.facs import canonical_emotion, parse_column
 
-_INPUT_NAMES = ("input", "image", "file", "path", "filename")
-_LABEL_NAMES = ("label", "emotion")
+_INPUT_NAMES = ("input", "image", "file", "path", "filename", "file_name", "image_path")
+_LABEL_NAMES = ("label", "emotion", "expression", "class")
 
 
-def read_labels(path: str | Path, *further: str) -> pd.DataFrame:
+def read_labels(path: str | Path, *further: str, unique: bool = True) -> pd.DataFrame:
     """Read a file of labels.
 
     Parameters
     ----------
     path : str or Path
-        A CSV with a column `input` (or `image`, `file`, `path`, `filename`) that names the photo and
-        a column `label` (or `emotion`); or a folder with one sub-folder an emotion, whose name labels
-        the files in it.
+        A CSV with a column `input` (or `image`, `file`, `path`, `filename`, `file_name`, `image_path`)
+        that names the photo and a column `label` (or `emotion`, `expression`, `class`); or a folder
+        with one sub-folder an emotion, whose name labels the files in it.
     *further : str
         Other columns to keep, as text, where the file has them.
+    unique : bool
+        Whether an input that is labelled in two ways is an error; else it has two rows.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def read_labels(path: str | Path, *further: str) -> pd.DataFrame:
     if labels.empty:
         raise FitError(f"{path}: no row has both {image} and {label}")
     twice = labels.loc[labels["input"].duplicated(), "input"]
-    if len(twice):
+    if unique and len(twice):
         name = twice.iloc[0]
         given = ", ".join(labels.loc[labels["input"] == name, "label"])
         raise FitError(

@@ -13,6 +13,8 @@ from feat_pipeline.datasets.faces import LabelledFaces, copied_from
 from feat_pipeline.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.autable import AUTable
 
 LEARNED = ("training", "train")
@@ -32,6 +34,8 @@ class Parts:
     copies : ndarray of bool, shape (n,), optional
         Which faces of ``judged`` are exact copies of learned ones, where the data set's own parts were
         taken.
+    shares : DataFrame of float, shape (n, K), optional
+        What faces of ``X`` are learned towards instead of ``y``; columns are the classes.
     """
 
     X: Any
@@ -40,18 +44,22 @@ class Parts:
     judged_y: np.ndarray
     notes: tuple[str, ...]
     copies: np.ndarray | None = None
+    shares: pd.DataFrame | None = None
 
     def digest(self) -> str:
         """Fingerprint of faces, labels and parts, for a training that is gone on with later."""
         digest = hashlib.blake2b(digest_size=16)
-        for part in (self.X, self.y.astype(str), self.judged, self.judged_y.astype(str)):
+        soft = () if self.shares is None else (self.shares.to_numpy(),)
+        for part in (self.X, self.y.astype(str), self.judged, self.judged_y.astype(str), *soft):
             values = part if isinstance(part, np.ndarray) else part.frame.to_numpy(str)
             digest.update(repr((values.shape, values.dtype)).encode())
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
 
-def parts_of_faces(faces: LabelledFaces, *, share: float = 0.1, seed: int = 0) -> Parts:
+def parts_of_faces(
+    faces: LabelledFaces, *, share: float = 0.1, seed: int = 0, shares: pd.DataFrame | None = None
+) -> Parts:
     """Split faces as their data set does, else hold a share out.
 
     Parameters
@@ -64,6 +72,8 @@ def parts_of_faces(faces: LabelledFaces, *, share: float = 0.1, seed: int = 0) -
         them, and near copies stay on one side.
     seed : int
         Draws it.
+    shares : DataFrame, optional
+        A row for each of the faces, for `Parts.shares`.
 
     Returns
     -------
@@ -76,55 +86,84 @@ def parts_of_faces(faces: LabelledFaces, *, share: float = 0.1, seed: int = 0) -
     UsageError
         ``share`` is not between 0 and .5.
     """
-    usage = np.char.lower(faces.usage.astype(str))
-    learned, judged = np.isin(usage, LEARNED), np.isin(usage, JUDGED)
-    if not learned.any():
-        learned = usage == ""
-    if not learned.any():
-        parts = ", ".join(sorted(set(faces.usage.tolist())))
-        raise InputError(f"data: expected a part to learn from, {' or '.join(LEARNED)}, got {parts}")
+    learned, judged = _sides(faces.usage)
     if judged.any():
         sides = replace(faces, usage=np.where(learned, "learned", "other"))
         copies = copied_from(sides, "learned")[judged]
-        named = ", ".join(sorted(set(faces.usage[judged].tolist())))
-        note = f"judged by the {judged.sum():,} faces of {named}"
-        return _parts(faces.images, faces.emotions, learned, judged, note, copies)
-    known = faces.select(learned)
-    groupings = [near_copy_groups(known.images)]
-    if known.groups is not None:
-        groupings.append(known.groups)
-    held, note = _held_out(known.emotions, groupings, share, seed)
-    what = "near copies" if known.groups is None else "persons and near copies"
-    return _parts(known.images, known.emotions, ~held, held, f"{note}; {what} stay on one side")
+        note = _judged_by(faces.usage[judged])
+    else:
+        known = faces.select(learned)
+        groupings = [near_copy_groups(known.images)]
+        if known.groups is not None:
+            groupings.append(known.groups)
+        held, note = _held_out(known.emotions, groupings, share, seed)
+        what = "near copies" if known.groups is None else "persons and near copies"
+        note, copies = f"{note}; {what} stay on one side", None
+        learned, judged = _within(learned, ~held), _within(learned, held)
+    y = faces.emotions
+    _check_learned(y[learned], y[judged])
+    soft = None if shares is None else shares[learned]
+    return Parts(faces.images[learned], y[learned], faces.images[judged], y[judged], (note,), copies, soft)
 
 
 def parts_of_table(
-    table: AUTable, y: np.ndarray, groups: np.ndarray | None = None, *, share: float = 0.1, seed: int = 0
+    table: AUTable,
+    y: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    usage: np.ndarray | None = None,
+    share: float = 0.1,
+    seed: int = 0,
 ) -> Parts:
-    """Hold a share of an AU table's rows out, as `parts_of_faces` does.
+    """Split an AU table's rows by ``usage``, or hold a share of them out, as `parts_of_faces` does.
 
     Rows with an AU without a value are left out.
     """
     from analysis.aumatrix import named_matrix
 
     complete = ~np.isnan(named_matrix(table).values).any(axis=1)
-    table, y = table.with_rows(complete), y[complete]
-    groupings = [] if groups is None else [np.asarray(groups)[complete]]
-    held, note = _held_out(y, groupings, share, seed)
+    learned, judged = _sides(np.full(len(y), "") if usage is None else usage)
+    learned, judged = learned & complete, judged & complete
+    if usage is not None and judged.any():
+        note = _judged_by(usage[judged])
+    else:
+        groupings = [] if groups is None else [np.asarray(groups)[learned]]
+        held, note = _held_out(y[learned], groupings, share, seed)
+        note += "; persons stay on one side" if groupings else ""
+        learned, judged = _within(learned, ~held), _within(learned, held)
+    _check_learned(y[learned], y[judged])
     left = int((~complete).sum())
-    notes = [note + ("; persons stay on one side" if groupings else "")]
-    notes += [f"{left} rows with an AU without a value were left out"] if left else []
-    return Parts(table.with_rows(~held), y[~held], table.with_rows(held), y[held], tuple(notes))
+    notes = [note, *([f"{left} rows with an AU without a value were left out"] if left else [])]
+    return Parts(table.with_rows(learned), y[learned], table.with_rows(judged), y[judged], tuple(notes))
 
 
-def _parts(
-    images: np.ndarray, y: np.ndarray, learned: np.ndarray, judged: np.ndarray, note: str,
-    copies: np.ndarray | None = None,
-) -> Parts:  # fmt: skip
-    unknown = sorted(set(y[judged].tolist()) - set(y[learned].tolist()))
+def _sides(usage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mask the parts to learn from and to judge by."""
+    lower = np.char.lower(usage.astype(str))
+    learned, judged = np.isin(lower, LEARNED), np.isin(lower, JUDGED)
+    if not learned.any():
+        learned = lower == ""
+    if not learned.any():
+        parts = ", ".join(sorted(set(usage.tolist())))
+        raise InputError(f"data: expected a part to learn from, {' or '.join(LEARNED)}, got {parts}")
+    return learned, judged
+
+
+def _within(mask: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return a mask of those rows of `mask` that are chosen."""
+    inside = np.zeros(len(mask), bool)
+    inside[np.flatnonzero(mask)[chosen]] = True
+    return inside
+
+
+def _judged_by(usage: np.ndarray) -> str:
+    return f"judged by the {len(usage):,} faces of {', '.join(sorted(set(usage.tolist())))}"
+
+
+def _check_learned(learned: np.ndarray, judged: np.ndarray) -> None:
+    unknown = sorted(set(judged.tolist()) - set(learned.tolist()))
     if unknown:
         raise InputError(f"class {unknown[0]}: has faces to judge by and none to learn from; add some")
-    return Parts(images[learned], y[learned], images[judged], y[judged], (note,), copies)
 
 
 def _held_out(y: np.ndarray, groupings: list[np.ndarray], share: float, seed: int) -> tuple[np.ndarray, str]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from feat_pipeline.datasets.aus import DETECTOR, LabelledAUs, measure_pictures
+from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
+from feat_pipeline.datasets.ferplus import vote_shares
+from feat_pipeline.datasets.read import list_pictures, read_faces
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.held_out import Parts, parts_of_faces, parts_of_table
 from feat_pipeline.models import TRAINABLE, load_model
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.registry import resolve
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources import PHOTO_SUFFIXES, PathLike
 
 CHECKPOINT = "checkpoint.pt"
-OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json")
+AUS = "aus.csv"
+OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", AUS, "aus.meta.json", "run.json")
 _DATA = "data.json"
-_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,10 @@ def train_model(
     person: str | None = None,
     labels: PathLike | None = None,
     label_column: str | None = None,
+    votes: PathLike | None = None,
     held_out: float = 0.1,
     settings: Mapping[str, Any] | None = None,
+    device: str | None = None,
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
@@ -75,22 +81,28 @@ def train_model(
     name : str
         A name out of `feat_pipeline.models.TRAINABLE`.
     data : path
-        Of a model of pixels, what `feat_pipeline.datasets.read.read_faces` reads; of a model of AUs, an AU
-        table.
+        What `feat_pipeline.datasets.read.read_faces` reads; of a model of AUs a folder of pictures, whose
+        AUs are then measured with the backend embedded and written to ``aus.csv``, or an AU table.
     out : path
         Folder that takes the model, ``run.json`` and, where training goes by epochs, ``checkpoint.pt``,
         ``curves.csv`` and ``curves.png``.
-    kind, classes, merge, size, detector
-        See `read_faces`; of a model of pixels.
+    kind, classes, merge, size, person, votes
+        See `read_faces`. Networks learn the shares of the votes, other models the label with most.
+    detector : str, optional
+        See `read_faces`; by default the whole picture is the face, for a model of AUs 'mtcnn' finds it.
     person : str, optional
         Who is on one side only: for pictures see `read_faces`; for an AU table the column, or
         ``COLUMN:REGEX``.
-    labels, label_column
-        See `feat_pipeline.fit.fit`; of a model of AUs.
+    labels : path, optional
+        Of pictures, see `read_faces`; of an AU table, see `feat_pipeline.fit.fit`.
+    label_column : str, optional
+        Of an AU table: its column of labels.
     held_out : float
         Share of the faces to judge by where the data have no such part.
     settings : mapping, optional
         Further settings of the model, such as ``{'epochs': 20}``.
+    device : str, optional
+        Where networks are trained: a torch device; by default the first GPU, else the CPU.
     seed : int
     resume : bool
         Go on from the checkpoint in ``out``.
@@ -116,43 +128,54 @@ def train_model(
     if name not in TRAINABLE:
         raise UsageError(f"model: expected one of {', '.join(TRAINABLE)}, got {name!r}")
     factory = resolve(TRAINABLE[name])
+    settings = dict(settings or {})
+    model = _made(name, factory, settings, seed)
+    _check_fit(name, model, device, resume)
     folder = _folder(Path(out), resume, overwrite)
-    parameters: dict[str, Any] = {
-        "model": name,
-        "data": str(data),
-        "kind": kind,
-        "person": person,
-        "held_out": held_out,
-    }
+    parameters: dict[str, Any] = {"model": name, "data": str(data), "kind": kind, "person": person}
+    parameters |= {"labels": _text(labels), "label_column": label_column, "votes": _text(votes)}
     parameters |= {"classes": None if classes is None else list(classes), "merge": dict(merge or {})}
-    parameters |= {"detector": detector, "size": size, "settings": dict(settings or {}), "seed": seed}
-    log = RunLog("train", parameters)
+    parameters |= {"detector": detector, "size": size, "held_out": held_out, "device": device}
+    log = RunLog("train", parameters | {"settings": settings, "seed": seed})
+    data = Path(data)
+    known: LabelledAUs | LabelledFaces
     if factory.consumes == "aus":
-        parts, skipped = _table_parts(data, labels, label_column, person, held_out, seed)
+        if votes is not None:
+            raise UsageError(f"votes: {name} learns from AUs, and FER+ votes are of FER2013's CSV")
+        known = aus = _known_aus(data, kind, labels, label_column, person, detector)
+        parts = _parts_of_aus(aus, classes, merge, share=held_out, seed=seed)
     else:
-        from feat_pipeline.datasets.read import read_faces
-
-        faces = read_faces(
-            data, kind, classes=classes, merge=merge, size=size, detector=detector, person=person
-        )
-        parts, skipped = parts_of_faces(faces, share=held_out, seed=seed), faces.skipped
-    model = _made(name, factory, dict(settings or {}), seed, len(parts.y))
+        known = faces = read_faces(
+            data, kind, classes=classes, merge=merge, size=size, detector=detector, person=person,
+            labels=labels, votes=votes,
+        )  # fmt: skip
+        shares = None if votes is None else vote_shares(faces)
+        parts = parts_of_faces(faces, share=held_out, seed=seed, shares=shares)
+    if "recipe" in vars(model) and "batch" not in settings:
+        model.recipe = replace(model.recipe, batch=min(model.recipe.batch, max(2, len(parts.y) // 4)))
     if not resume:
         folder.clear()
     _same_data(folder, parts, resume)
+    if isinstance(known, LabelledAUs) and known.measured:
+        with named_errors(folder.path):
+            known.table.write(folder.path / AUS)
     try:
-        _fit(name, model, parts, folder.path, resume, report)
+        _fit(model, parts, folder.path, resume, device, report)
+        with named_errors(folder.path):
+            model.save(folder.path)
     except BaseException as error:
         if (folder.path / CHECKPOINT).is_file():
             error.add_note(f"the epochs done until then are in {folder.path}, and --resume goes on from them")
         raise
-    with named_errors(folder.path):
-        model.save(folder.path)
     written = load_model(folder.path)
     scores = _scores(written, parts)
-    notes = (*parts.notes, *getattr(model, "notes_", ()))
-    folder.write_json("run.json", log.record() | {"scores": scores, "notes": notes, "skipped": skipped})
-    return Learned(written, scores, notes, skipped)
+    notes = (*known.notes, *parts.notes, *getattr(model, "notes_", ()))
+    folder.write_json("run.json", log.record() | {"scores": scores, "notes": notes, "skipped": known.skipped})
+    return Learned(written, scores, notes, known.skipped)
+
+
+def _text(path: PathLike | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _folder(out: Path, resume: bool, overwrite: bool) -> OutputFolder:
@@ -166,45 +189,79 @@ def _folder(out: Path, resume: bool, overwrite: bool) -> OutputFolder:
     return OutputFolder(out, (*OUTPUTS, CHECKPOINT), overwrite=overwrite or resume)
 
 
-def _table_parts(
-    data: PathLike, labels: PathLike | None, column: str | None, person: str | None, share: float, seed: int
-) -> tuple[Parts, tuple[str, ...]]:
+def _known_aus(
+    data: Path, kind: str, labels: PathLike | None, column: str | None, person: str | None,
+    detector: str | None,
+) -> LabelledAUs:  # fmt: skip
+    """Read an AU table with its labels, or measure a folder of labelled pictures."""
+    if data.is_dir() and _holds_photos(data):
+        if column is not None:
+            raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
+        listed = list_pictures(data, kind, person=person, labels=labels)
+        return measure_pictures(listed, data, detector=detector or DETECTOR)
     from analysis.autable import AUTable
     from analysis.labels import column_labels, group_column, join_labels, read_labels
 
     if (labels is None) == (column is None):
-        raise UsageError("labels: expected either a file of labels or a label column of the AU table")
+        raise UsageError(
+            "labels: expected either a file of labels or a label column of the AU table; or as data a folder "
+            "of pictures with one sub-folder an emotion"
+        )
     table = AUTable.read(str(data))
     if labels is None:
         labelled, y, notes = column_labels(table, str(column))
     else:
         labelled, y, notes = join_labels(table, read_labels(str(labels)))
     groups = None if person is None else group_column(labelled, person)
-    parts = parts_of_table(labelled, y, groups, share=share, seed=seed)
-    return Parts(**{**vars(parts), "notes": (*table.notes, *notes, *parts.notes)}), ()
+    return LabelledAUs(labelled, y, np.full(len(y), ""), groups, notes=(*table.notes, *notes))
 
 
-def _made(name: str, factory: Any, settings: dict[str, Any], seed: int, faces: int) -> Any:
+def _holds_photos(folder: Path) -> bool:
+    return any(file.suffix.lower() in PHOTO_SUFFIXES for file in folder.rglob("*"))
+
+
+def _parts_of_aus(
+    known: LabelledAUs, classes: Sequence[str] | None, merge: Mapping[str, str] | None, **split: Any
+) -> Parts:
+    y, kept = known.emotions, np.ones(len(known.emotions), bool)
+    if classes is not None or merge:
+        y, kept = kept_emotions(y, classes, merge)
+    groups = None if known.groups is None else known.groups[kept]
+    return parts_of_table(known.table.with_rows(kept), y[kept], groups, usage=known.usage[kept], **split)
+
+
+def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
     """Build the model, with its own defaults for what is not set."""
-    takes = inspect.signature(factory).parameters
+    takes = list(inspect.signature(factory).parameters)
+    given = dict(settings)
+    if "seed" in takes:
+        given["seed"] = seed
     if "recipe" in takes:
         from feat_pipeline.recipe import Recipe
 
-        few = {"batch": min(_BATCH, max(2, faces // 4))}
-        return factory(recipe=Recipe(**{**few, **settings, "seed": seed}))
-    unknown = sorted(set(settings) - set(takes))
+        of_recipe = [field.name for field in fields(Recipe)]
+        given["recipe"] = Recipe(**{k: given.pop(k) for k in settings if k in of_recipe}, seed=seed)
+        takes += of_recipe
+    unknown = sorted(set(given) - set(takes))
     if unknown:
         raise UsageError(f"{', '.join(unknown)}: {name} has no such setting; it has {', '.join(takes)}")
-    return factory(**settings, **({"seed": seed} if "seed" in takes else {}))
+    return factory(**given)
 
 
-def _fit(
-    name: str, model: Any, parts: Parts, work: Path, resume: bool, report: Callable[..., None] | None
-) -> None:
+def _check_fit(name: str, model: Any, device: str | None, resume: bool) -> None:
     takes = inspect.signature(model.fit).parameters
     if resume and "resume" not in takes:
         raise UsageError(f"resume: {name} is fitted in one go; leave --resume away")
-    offered: dict[str, Any] = {"work": work, "resume": resume, "report": report}
+    if device is not None and "device" not in takes:
+        raise UsageError(f"device: {name} is fitted on the CPU; leave --device away")
+
+
+def _fit(
+    model: Any, parts: Parts, work: Path, resume: bool, device: str | None, report: Callable[..., None] | None
+) -> None:
+    takes = inspect.signature(model.fit).parameters
+    offered: dict[str, Any] = {"work": work, "resume": resume, "device": device, "report": report}
+    offered["shares"] = parts.shares
     if "report" in takes:  # others would calibrate on these faces, and then be judged by them
         offered["validation"] = (parts.judged, parts.judged_y)
     model.fit(parts.X, parts.y, **{key: value for key, value in offered.items() if key in takes})

@@ -117,9 +117,12 @@ def pick_device(name: str | None = None) -> torch.device:
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"device: expected 'cpu', 'cuda' or 'cuda:1', got {name!r}") from None
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # a torch without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device: expected 'cpu', 'cuda' or 'cuda:1', got {name!r} ({reason})") from None
+    return device
 
 
 def draw_curves(history: pd.DataFrame, path: str | Path) -> Path:

@@ -48,14 +48,15 @@ def _add_train(commands: Any) -> None:
         "--data",
         required=True,
         metavar="PATH",
-        help="a folder with one sub-folder an emotion, CK+ or JAFFE, FER2013's CSV, an .npz that the command "
-        "data wrote; for the models of AUs an AU table",
+        help="a folder with one sub-folder an emotion, or any folder of pictures with --labels; CK+, JAFFE; "
+        "FER2013's CSV or an .npz that the command data wrote; for the models of AUs also an AU table",
     )
     faces = parser.add_argument_group("faces")
     faces.add_argument(
         "--detector",
         choices=list(DETECTORS),
-        help="cuts the largest face out of each picture (default: the whole picture is the face)",
+        help="finds the largest face in each picture (default: the whole picture is the face; for the models "
+        "of AUs mtcnn)",
     )
     faces.add_argument(
         "--person",
@@ -68,8 +69,18 @@ def _add_train(commands: Any) -> None:
         "--merge", type=_pairs, default={}, metavar="A=B,...", help="emotions to count as another one"
     )
     faces.add_argument("--size", type=int, default=48, help="of the crops, px (default: %(default)s)")
-    faces.add_argument("--labels", metavar="CSV", help="of an AU table: file with the columns input,label")
+    faces.add_argument(
+        "--labels",
+        metavar="CSV",
+        help="emotions by file, of pictures or of an AU table: columns such as image,emotion",
+    )
     faces.add_argument("--label-column", metavar="NAME", help="of an AU table: its column of labels")
+    faces.add_argument(
+        "--votes",
+        metavar="CSV",
+        help="of FER2013: FER+'s fer2013new.csv; networks learn the annotators' shares, all are judged by "
+        "what most of them chose",
+    )
     faces.add_argument(
         "--held-out",
         type=float,
@@ -82,6 +93,7 @@ def _add_train(commands: Any) -> None:
     training.add_argument("--batch", type=int, help="faces a step (default: 128, fewer where there are few)")
     training.add_argument("--rate", type=float, help="highest learning rate (default: the model's own)")
     training.add_argument("--patience", type=int, help="epochs without progress after which it stops")
+    training.add_argument("--device", help="where networks learn: cpu, cuda, cuda:1 (default: a GPU if any)")
     training.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
     training.add_argument("--resume", action="store_true", help="go on with the training in DIR")
     add_output(parser)
@@ -113,8 +125,10 @@ def _train(arguments: argparse.Namespace) -> int:
         person=arguments.person,
         labels=arguments.labels,
         label_column=arguments.label_column,
+        votes=arguments.votes,
         held_out=arguments.held_out,
         settings={name: value for name, value in settings.items() if value is not None},
+        device=arguments.device,
         seed=arguments.seed,
         resume=arguments.resume,
         overwrite=arguments.overwrite,

@@ -35,6 +35,8 @@ class LabelledFaces:
         The emotions.
     skipped : tuple of str
         One line for each row or picture that could not be read.
+    notes : tuple of str
+        What was left out for another reason.
     groups : ndarray of str, shape (n,), optional
         The person.
     names : ndarray of str, shape (n,), optional
@@ -48,6 +50,7 @@ class LabelledFaces:
     votes: np.ndarray | None = None
     classes: tuple[str, ...] = EMOTIONS
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
     names: np.ndarray | None = None
 
@@ -98,10 +101,10 @@ def with_classes(
         A class is unknown or named twice, or fewer than two are kept.
     """
     merge = dict(merge or {})
-    _check_known("merge", list(merge), faces.classes)
+    check_known("merge", list(merge), faces.classes)
     renamed = [merge.get(name, name) for name in faces.classes]
     kept = tuple(in_order(renamed) if classes is None else classes)
-    _check_known("classes", kept, renamed)
+    check_known("classes", kept, renamed)
     if len(kept) < 2 or len(set(kept)) < len(kept):
         raise UsageError(f"classes: expected two or more, each once, got {', '.join(kept) or 'none'}")
     places = np.array([kept.index(name) if name in kept else -1 for name in renamed], np.int64)
@@ -109,7 +112,32 @@ def with_classes(
     return replace(faces, labels=labels, classes=kept).select(labels >= 0)
 
 
-def _check_known(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:
+def kept_emotions(
+    emotions: np.ndarray, classes: Sequence[str] | None = None, merge: Mapping[str, str] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do with names of emotions, shape (n,), what `with_classes` does with faces.
+
+    Returns
+    -------
+    emotions : ndarray of str, shape (n,)
+        After merging.
+    kept : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    UsageError
+        See `with_classes`.
+    """
+    names = tuple(in_order(emotions.tolist()))
+    n = len(emotions)
+    labels = np.array([names.index(name) for name in emotions.tolist()], np.int64)
+    stand_in = LabelledFaces(np.zeros((n, 0, 0), np.uint8), labels, emotions, np.arange(n), classes=names)
+    merged = with_classes(stand_in, merge=merge)
+    return merged.emotions, np.isin(np.arange(n), with_classes(merged, classes).rows)
+
+
+def check_known(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raise `UsageError` for a name that is none of those known."""
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(f"{parameter}: expected classes out of {', '.join(known)}, got {unknown[0]!r}")

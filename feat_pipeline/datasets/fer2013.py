@@ -43,8 +43,6 @@ VOTES = (
     "unknown",
     "NF",
 )
-#: Columns of `VOTES` in the order of `EMOTIONS`; contempt, unknown and NF (not a face) are none of them.
-_VOTE_OF_EMOTION = (4, 5, 6, 1, 3, 2, 0)
 _MEMBERS = ("fer2013.csv", "icml_face_data.csv")
 _FORMAT = 2
 
@@ -69,7 +67,8 @@ def read_fer2013(
     Returns
     -------
     LabelledFaces
-        48x48 px, `EMOTIONS` as classes. Damaged rows are left out and named in `skipped`.
+        48x48 px, `EMOTIONS` as classes; columns of the votes as `VOTES`. Damaged rows are left out and named
+        in `skipped`.
 
     Raises
     ------
@@ -89,34 +88,6 @@ def read_fer2013(
         if kept is not None:
             save_faces(faces, kept)
     return faces if votes is None else _with_votes(faces, Path(votes))
-
-
-def soft_labels(faces: LabelledFaces) -> np.ndarray:
-    """Turn FER+ votes into target distributions.
-
-    Parameters
-    ----------
-    faces : LabelledFaces
-        With votes, and with the seven emotions as classes.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 7)
-        Shares of the votes for the seven emotions. A face that nobody gave one of the seven keeps
-        FER2013's own label.
-    """
-    if faces.votes is None:
-        raise InputError(
-            "votes: expected faces with FER+ votes, got none; read them with votes=fer2013new.csv"
-        )
-    if faces.classes != EMOTIONS:
-        raise InputError(
-            "classes: FER+ votes are for the seven emotions; take shares before choosing classes"
-        )
-    counts = faces.votes[:, _VOTE_OF_EMOTION].astype(np.float32)
-    nobody = counts.sum(1) == 0
-    counts[nobody, faces.labels[nobody]] = 1
-    return counts / counts.sum(1, keepdims=True)
 
 
 def _parse(path: Path) -> LabelledFaces:

@@ -15,7 +15,7 @@ from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.errors import InputError
 from feat_pipeline.outputs import named_errors
 
-_TEXTS = ("classes", "skipped")
+_TEXTS = ("classes", "skipped", "notes")
 
 
 def save_faces(faces: LabelledFaces, path: str | os.PathLike[str]) -> Path:
@@ -50,7 +50,7 @@ def load_faces(path: str | os.PathLike[str]) -> LabelledFaces:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             content = {f.name: kept[f.name] for f in fields(LabelledFaces) if f.name in kept}
-        content |= {name: tuple(map(str, content[name])) for name in _TEXTS}
+        content |= {name: tuple(map(str, content[name])) for name in _TEXTS if name in content}
         faces = LabelledFaces(**content)
         lengths = {len(value) for value in content.values() if isinstance(value, np.ndarray)}
         if len(lengths) != 1 or faces.images.ndim != 3 or faces.images.dtype != np.uint8:

@@ -7,7 +7,7 @@ import pytest
 from analysis.facs import EMOTIONS
 from feat_pipeline.datasets.copies import copies_across_parts, near_copies, near_copy_groups
 from feat_pipeline.datasets.faces import FOUR_EMOTIONS, SIX_EMOTIONS, LabelledFaces, with_classes
-from feat_pipeline.datasets.fer2013 import read_fer2013, soft_labels
+from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.datasets.npz import load_faces, save_faces
 from feat_pipeline.datasets.read import read_faces
 from feat_pipeline.errors import InputError, OutputError, UsageError
@@ -62,13 +62,6 @@ def test_merges_classes_by_name():
 def test_refuses_unknown_classes(classes, merge, said):
     with pytest.raises(UsageError, match=said):
         with_classes(made(textures(7)), classes, merge)
-
-
-def test_votes_are_for_the_seven_emotions():
-    faces = made(textures(7), votes=np.ones((7, 10), np.uint8))
-    assert soft_labels(faces).shape == (7, 7)
-    with pytest.raises(InputError, match="before choosing classes"):
-        soft_labels(with_classes(faces, FOUR_EMOTIONS))
 
 
 def test_finds_copies_with_other_light_size_and_marks():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from feat_pipeline.datasets.pictures import read_ckplus, read_folder, read_jaffe
+from analysis.errors import FitError
 from feat_pipeline.datasets.read import kind_of, read_faces
 from feat_pipeline.detect import Detection
 from feat_pipeline.errors import InputError, UsageError
@@ -41,8 +41,8 @@ def test_reads_a_folder_a_class_whatever_the_pictures_are(folder):
     assert faces.images.mean((1, 2)).tolist() == [10, 20, 30, 40]
     assert faces.groups.tolist() == ["Ann", "Bob", "Ann", "Cat"]
     assert set(faces.usage) == {""} and faces.skipped == ()
-    assert read_folder(folder, size=64).images.shape == (4, 64, 64)
-    assert read_folder(folder).groups is None
+    assert read_faces(folder, size=64).images.shape == (4, 64, 64)
+    assert read_faces(folder).groups is None
 
 
 def test_reads_folders_of_parts(tmp_path):
@@ -61,7 +61,7 @@ def test_a_picture_keeps_its_proportions_and_its_pixels(tmp_path):
     for kind, pixels in (("sad", wide), ("happy", exact)):
         (tmp_path / kind).mkdir()
         Image.fromarray(pixels).save(tmp_path / kind / "x.png")
-    faces = read_folder(tmp_path)
+    faces = read_faces(tmp_path)
     assert np.array_equal(faces.images[0], exact)
     stretched = np.vstack([wide[:1]] * 12 + [wide] + [wide[:1]] * 12)
     assert np.array_equal(faces.images[1], stretched)
@@ -71,7 +71,7 @@ def test_names_and_skips_unreadable_pictures(folder):
     (folder / "angry" / "cut.png").write_bytes((folder / "Happiness" / "Ann_1.png").read_bytes()[:60])
     (folder / "angry" / "text.jpg").write_text("no picture")
     (folder / "angry" / "notes.txt").write_text("passed over")
-    faces = read_folder(folder)
+    faces = read_faces(folder)
     assert len(faces) == 4
     assert len(faces.skipped) == 2
     assert faces.skipped[0].startswith(f"{folder / 'angry' / 'cut.png'}: is damaged or truncated")
@@ -110,13 +110,44 @@ def test_says_that_there_is_one_class_or_none(tmp_path):
 )
 def test_says_what_is_wrong_with_an_expression_for_persons(folder, person, error, said):
     with pytest.raises(error, match=said):
-        read_folder(folder, person=person)
+        read_faces(folder, person=person)
 
 
-@pytest.mark.parametrize("options", [{"kind": "photos"}, {"size": 2}, {"kind": "ckplus", "person": "(.)"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kind": "photos"},
+        {"size": 2},
+        {"kind": "ckplus", "person": "(.)"},
+        {"kind": "jaffe", "labels": "labels.csv"},
+        {"votes": "fer2013new.csv"},
+    ],
+)
 def test_refuses_wrong_options(folder, options):
     with pytest.raises(UsageError):
         read_faces(folder, **options)
+
+
+def test_reads_pictures_whose_emotions_stand_in_a_csv(tmp_path):
+    faces = tmp_path / "faces"
+    for name in ("Ann_1.jpg", "Ann_2.jpg", "Bob_1.png", "more/Bob_2.jpg", "Cat_1.jpg", "Dan_1.jpg"):
+        save(faces / name)
+    rows = ["628,Ann_1.jpg,HAPPINESS", "dw,Ann_2.jpeg,anger", "628,Bob_1.png,bored", "1,Bob_2.jpg,Happy"]
+    rows += ["7,Cat_1.jpg,sadness", "8,Cat_1.jpg,SURPRISE", "9,Eve_1.jpg,fear", "9,Bob_1.png,bored"]
+    labels = tmp_path / "legend.csv"
+    labels.write_text("\n".join(["user.id,Image,emotion", *rows]) + "\n")
+    found = read_faces(faces, labels=labels, person=r"([A-Z][a-z]+)_\d")
+    assert found.names.tolist() == ["Ann_1.jpg", "Ann_2.jpg", "Bob_1.png", "more/Bob_2.jpg"]
+    assert found.emotions.tolist() == ["happy", "angry", "bored", "happy"]
+    assert found.groups.tolist() == ["Ann", "Ann", "Bob", "Bob"] and found.skipped == ()
+    assert found.notes == (
+        "1 picture is labelled in two ways and left out, such as Cat_1.jpg",
+        f"2 pictures are without a label in {labels} and left out, such as Cat_1.jpg",
+    )
+    assert read_faces(faces, labels=labels, classes=["angry", "happy"]).classes == ("angry", "happy")
+    labels.write_text("image,emotion\nx.jpg,happy\n")
+    with pytest.raises(FitError, match=r"labels name 'x.jpg', the table 'Ann_1.jpg'"):
+        read_faces(faces, labels=labels)
 
 
 class BrightParts:
@@ -157,7 +188,7 @@ def test_reads_jaffe_by_its_names_and_cuts_the_largest_face(tmp_path):
         "no face was found in it",
     ]
     with pytest.raises(UsageError, match="head and shoulders"):
-        read_jaffe(tmp_path, detector=None)
+        read_faces(tmp_path)
 
 
 def test_reads_ckplus_by_its_names(tmp_path):
@@ -172,7 +203,7 @@ def test_reads_ckplus_by_its_names(tmp_path):
 
 @pytest.mark.shared
 def test_the_crops_of_ckplus(shared):
-    faces = read_ckplus(shared / "data" / "ckplus_dev")
+    faces = read_faces(shared / "data" / "ckplus_dev")
     assert faces.images.shape == (495, 48, 48) and len(set(faces.groups)) == 59
     assert len({name.rsplit("/", 1)[1][:8] for name in faces.names}) == 165
     assert faces.classes == ("angry", "disgust", "fear", "happy", "sad", "surprise", "contempt")

@@ -1,0 +1,232 @@
+"""Which pictures a folder holds, of which emotion and whom: a folder a class, a CSV, CK+ and JAFFE."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analysis.facs import canonical_emotion
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.sources import find_photos, input_name
+
+PARTS = ("train", "training", "val", "valid", "validation", "publictest", "test", "testing", "privatetest")
+CKPLUS_NAME = re.compile(r"(S\d{3})_\d{3}_\d{8}")
+JAFFE_NAME = re.compile(r"([A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+")
+_JAFFE_EMOTIONS = {
+    "AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "NE": "neutral", "SA": "sad",
+    "SU": "surprise",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file and what is known of it before it is read.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+    part : str
+        '' where the data set has no parts.
+    person : str, optional
+    """
+
+    path: Path
+    label: str
+    part: str = ""
+    person: str | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The pictures of a data set.
+
+    Attributes
+    ----------
+    pictures : list of Picture
+    odd : list of str
+        One line for each file that does not belong there.
+    notes : list of str
+        What was left out for another reason.
+    """
+
+    pictures: list[Picture]
+    odd: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def list_folder(path: str | os.PathLike[str], person: str | None = None) -> Listed:
+    """List a folder with one sub-folder a class, or such folders in ``train``, ``val`` and ``test``.
+
+    Parameters
+    ----------
+    path : path
+        Class names are made canonical, so that pictures in ``Happiness`` and in ``happy`` are one class.
+    person : str, optional
+        Regular expression whose first group names the person, searched in the part of each picture's
+        path below ``path``.
+
+    Returns
+    -------
+    Listed
+        `Picture.part` is spelt as the folder.
+
+    Raises
+    ------
+    InputError
+        No such folder, a class without a picture, or a path without a person.
+    UsageError
+        ``person`` is no regular expression with a group.
+    """
+    folder = Path(path)
+    parts = _parts_of(folder)
+    whose = _person_finder(person)
+    return Listed(
+        [
+            Picture(
+                photo,
+                canonical_emotion(kind.name),
+                part.name if part is not folder else "",
+                whose(photo, folder),
+            )
+            for part in parts
+            for kind in _subfolders(part)
+            for photo in _photos_of(kind)
+        ]
+    )
+
+
+def list_labelled(
+    path: str | os.PathLike[str], labels: str | os.PathLike[str], person: str | None = None
+) -> Listed:
+    """List a folder of pictures whose emotions stand in a CSV, whatever its sub-folders are.
+
+    Parameters
+    ----------
+    path : path
+    labels : path
+        See `analysis.labels.read_labels`; pictures are found by their name below ``path``, by their file
+        name, or by that without its ending.
+    person : str, optional
+        See `list_folder`.
+
+    Returns
+    -------
+    Listed
+        Pictures without a label, or with two, are left out; the notes tell which.
+
+    Raises
+    ------
+    InputError
+        No such folder, no picture in it, or a path without a person.
+    FitError
+        The CSV cannot be read, or none of its rows names one of the pictures.
+    UsageError
+        ``person`` is no regular expression with a group.
+    """
+    import pandas as pd
+
+    from analysis.labels import match_labels, read_labels
+
+    folder = Path(path)
+    whose = _person_finder(person)
+    stated = read_labels(Path(labels), unique=False)
+    twice = stated["input"].duplicated(keep=False)
+    photos = find_photos(folder)
+    names = pd.Series([input_name(photo.relative_to(folder)) for photo in photos])
+    found, _ = match_labels(names, stated[~twice])
+    notes = _left_out("labelled in two ways", sorted(set(stated["input"][twice])))
+    notes += _left_out(f"without a label in {input_name(labels)}", names[found.isna()].tolist())
+    known = [(photo, label) for photo, label in zip(photos, found, strict=True) if isinstance(label, str)]
+    return Listed([Picture(photo, label, "", whose(photo, folder)) for photo, label in known], notes=notes)
+
+
+def list_ckplus(path: str | os.PathLike[str]) -> Listed:
+    """List CK+ crops: one folder an emotion, ``S005_001_00000011.png`` = subject, sequence, frame.
+
+    The person is the subject.
+    """
+    found, odd = _matching(
+        [(photo, kind.name) for kind in _subfolders(Path(path)) for photo in _photos_of(kind)], CKPLUS_NAME
+    )
+    return Listed([Picture(p, canonical_emotion(kind), person=name[1]) for p, kind, name in found], odd)
+
+
+def list_jaffe(path: str | os.PathLike[str]) -> Listed:
+    """List JAFFE: ``KA.AN1.39.tiff`` is the poser KA, angry, for the first time, picture 39.
+
+    The person is the poser. The pictures show head and shoulders: a detector has to find the face.
+
+    References
+    ----------
+    Lyons et al. (1998), *Coding facial expressions with Gabor wavelets*.
+    """
+    found, odd = _matching([(photo, "") for photo in find_photos(Path(path))], JAFFE_NAME)
+    return Listed([Picture(p, _JAFFE_EMOTIONS[name[2]], person=name[1]) for p, _, name in found], odd)
+
+
+def _parts_of(folder: Path) -> list[Path]:
+    """Return the folders of the parts, or the folder itself where it holds the classes."""
+    below = _subfolders(folder)
+    return below if all(part.name.lower() in PARTS for part in below) else [folder]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    name = input_name(folder)
+    try:
+        found = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{name}: cannot be opened ({error.strerror}); expected a folder") from None
+    if not found:
+        raise InputError(f"{name}: expected one sub-folder a class, with its pictures, got no sub-folder")
+    return found
+
+
+def _photos_of(kind: Path) -> list[Path]:
+    try:
+        return find_photos(kind)
+    except InputError as error:
+        reason = str(error).split(";")[0]
+        raise InputError(f"{reason}; each class needs pictures: add some, or take the folder away") from None
+
+
+def _person_finder(pattern: str | None) -> Callable[[Path, Path], str | None]:
+    if pattern is None:
+        return lambda photo, folder: None
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"person: {pattern!r} is no regular expression ({error})") from None
+    if not expression.groups:
+        raise UsageError(f"person: expected a regular expression with a group in brackets, got {pattern!r}")
+
+    def find(photo: Path, folder: Path) -> str:
+        name = photo.relative_to(folder).as_posix()
+        found = expression.search(name)
+        if found is None or not found[1]:
+            raise InputError(f"person: {pattern!r} finds nobody in {name!r}; mend the expression")
+        return found[1]
+
+    return find
+
+
+def _left_out(what: str, names: list[str]) -> list[str]:
+    several = f"{len(names):,} pictures are" if len(names) > 1 else "1 picture is"
+    return [f"{several} {what} and left out, such as {names[0]}"] if names else []
+
+
+def _matching(
+    photos: Sequence[tuple[Path, str]], expression: re.Pattern[str]
+) -> tuple[list[tuple[Path, str, re.Match[str]]], list[str]]:
+    """Split pictures into those whose names are as expected, and a line about each other one."""
+    found, odd = [], []
+    for photo, kind in photos:
+        name = expression.fullmatch(photo.stem)
+        if name is None:
+            odd.append(f"{input_name(photo)}: its name tells no person; expected {expression.pattern}")
+        else:
+            found.append((photo, kind, name))
+    return found, odd
