@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.facs import in_order
-from feat_pipeline.errors import InputError
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.models.architectures import RESIDUAL, published
 from feat_pipeline.models.base import (
     as_seen,
     check_fitted,
@@ -22,6 +23,7 @@ from feat_pipeline.models.base import (
     write_model,
 )
 from feat_pipeline.models.views import looks_of
+from feat_pipeline.temperature import fit_temperature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,14 +38,21 @@ NETWORK: dict[str, Any] = {"stem": 32, "widths": [64, 128, 256], "blocks": [2, 3
 
 
 class CnnClassifier:
-    """A residual network that tells the emotion of grey face crops.
+    """A convolutional network that tells the emotion of grey face crops.
 
     Parameters
     ----------
     recipe : Recipe, optional
         How it is trained; `feat_pipeline.recipe.Recipe()` by default.
+    architecture : str
+        'residual', or a published one out of `feat_pipeline.models.architectures.ARCHITECTURES`, which
+        take faces of 48 px only.
     network : dict, optional
-        Arguments of `feat_pipeline.models.nets.ResidualNet`, without ``classes``; by default `NETWORK`.
+        Of 'residual', arguments of `feat_pipeline.models.nets.ResidualNet` without ``classes``; by default
+        `NETWORK`.
+    start : CnnClassifier, optional
+        A fitted model of the same architecture whose weights training begins from; those of the last layer
+        for the classes that both know.
     held_out : float
         Share of the faces that `fit` judges epochs by where it is given no validation faces.
     views : {'none', 'mirror', 'six', 'ten-crop'}
@@ -76,13 +85,17 @@ class CnnClassifier:
         self,
         *,
         recipe: Recipe | None = None,
+        architecture: str = RESIDUAL,
         network: dict[str, Any] | None = None,
+        start: CnnClassifier | None = None,
         held_out: float = 0.1,
         views: str = "mirror",
         threads: int = 1,
     ) -> None:
         self.recipe = recipe
+        self.architecture = architecture
         self.network = network
+        self.start = start
         self.held_out = held_out
         self.views = views
         self.threads = threads
@@ -135,12 +148,13 @@ class CnnClassifier:
         """
         import torch
 
-        from feat_pipeline.models.nets import ResidualNet
+        from feat_pipeline.models.nets import carry_over, make_net
         from feat_pipeline.recipe import Examples, Recipe
         from feat_pipeline.train import train
 
         recipe = self.recipe or Recipe()
-        network = self.network or NETWORK
+        network = self._network([size for _, size in recipe.sizes])
+        looks_of(self.views, 48)  # a wrong name is told before the training, not after it
         size = recipe.sizes[-1][1]
         side = max(size for _, size in recipe.sizes)
         images = as_seen(X, side)
@@ -157,7 +171,9 @@ class CnnClassifier:
             chosen_on = Examples(as_seen(validation[0], side), answers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            net = ResidualNet(classes=len(classes), **network)
+            net = make_net(self.architecture, network, classes=len(classes))
+        if self.start is not None:
+            carry_over(net, classes, self.start.weights_, self.start.classes_.tolist())
         with tempfile.TemporaryDirectory() as temporary:
             done = train(
                 net, learned, chosen_on, recipe, work=Path(work or temporary), resume=resume, device=device,
@@ -165,6 +181,9 @@ class CnnClassifier:
             )  # fmt: skip
         state = {name: value.float().numpy() for name, value in done.state.items()}
         self._set(classes, network, size, done.temperature, state)
+        if self.views != "mirror":  # for which `train` has fitted it
+            logits = self.decision_function(chosen_on.images)
+            self.temperature_ = fit_temperature(logits, chosen_on.labels)
         self.history_: pd.DataFrame | None = done.history
         return self
 
@@ -211,9 +230,9 @@ class CnnClassifier:
         """Return the network as a torch module, in evaluation mode, for training it on or looking into it."""
         import torch
 
-        from feat_pipeline.models.nets import ResidualNet
+        from feat_pipeline.models.nets import make_net
 
-        net = ResidualNet(classes=len(self.classes_), **self.network_)
+        net = make_net(self.architecture_, self.network_, classes=len(self.classes_))
         net.load_state_dict({name: torch.from_numpy(value) for name, value in self.weights_.items()})
         return net.eval()
 
@@ -236,6 +255,7 @@ class CnnClassifier:
             "format": FORMAT,
             "version": VERSION,
             "classes": [str(name) for name in self.classes_],
+            "architecture": self.architecture_,
             "network": self.network_,
             "size": self.size_,
             "views": self.views,
@@ -256,32 +276,45 @@ class CnnClassifier:
 
     @classmethod
     def _made(cls, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CnnClassifier:
-        model = cls(views=content.get("views", "mirror"))
+        architecture = content.get("architecture", RESIDUAL)
+        model = cls(architecture=architecture, views=content.get("views", "mirror"))
         weights = {name: value.astype(np.float32) for name, value in arrays.items()}
         model._set(content["classes"], content["network"], content["size"], content["temperature"], weights)
         model.history_ = None
         return model
 
+    def _network(self, sizes: list[int]) -> dict[str, Any]:
+        """Return the arguments of the network to train, held against its architecture and `start`."""
+        start, network = self.start, self.network
+        if self.architecture != RESIDUAL:
+            for size in sizes:
+                published(self.architecture).check_size(size)
+            if network:
+                raise UsageError(f"network: architecture {self.architecture!r} takes none; leave it away")
+        if start is None:
+            return (network or NETWORK) if self.architecture == RESIDUAL else {}
+        check_fitted(start)
+        if start.architecture_ != self.architecture or network not in (None, start.network_):
+            raise UsageError(
+                f"start: expected a model of architecture {self.architecture!r} and network {network}, got "
+                f"{start.architecture_!r} and {start.network_}; make both alike"
+            )
+        return start.network_
+
     def _set(
         self, classes: Sequence[str], network: dict[str, Any], size: int, temperature: float,
         weights: dict[str, np.ndarray],
     ) -> None:  # fmt: skip
-        import onnxruntime
+        from feat_pipeline.models.graph import prediction_session
 
-        from feat_pipeline.models.graph import residual_graph
-
+        if self.architecture != RESIDUAL:
+            published(self.architecture).check_size(size)
+        self.architecture_ = self.architecture
         self.classes_ = np.array(classes, dtype=str)
         self.network_ = dict(network)
         self.size_, self.temperature_ = int(size), float(temperature)
-        self.weights_ = weights
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        graph = residual_graph(weights, network["widths"], network["blocks"])
-        self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self.weights_: dict[str, np.ndarray] = weights
+        self._session = prediction_session(self.architecture, network, weights, self.threads)
 
     def _run(self, crops: np.ndarray) -> np.ndarray:
         return self._session.run(["logits"], {"crops": np.ascontiguousarray(crops)})[0]

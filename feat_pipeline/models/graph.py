@@ -4,29 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
+from feat_pipeline.models.architectures import (
+    NORM_EPSILON,
+    RESIDUAL,
+    Architecture,
+    Conv,
+    Dense,
+    Layer,
+    Norm,
+    Pool,
+    PRelu,
+    Relu,
+    published,
+)
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+    from onnxruntime import InferenceSession
 
 _OPSET, _IR_VERSION = 17, 8
 _NORM_EPSILON = 1e-5  # torch's
 
 
-def residual_graph(
-    weights: Mapping[str, np.ndarray], widths: Sequence[int], blocks: Sequence[int]
+def prediction_session(
+    architecture: str, network: dict[str, Any], weights: Mapping[str, np.ndarray], threads: int
+) -> InferenceSession:
+    """Return a session that runs `network_graph` on the CPU; 0 threads take all cores."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    graph = network_graph(architecture, network, weights).SerializeToString()
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def network_graph(
+    architecture: str, network: dict[str, Any], weights: Mapping[str, np.ndarray]
 ) -> ModelProto:
-    """Build `feat_pipeline.models.nets.ResidualNet` for prediction.
+    """Build the network that `feat_pipeline.models.nets.make_net` makes, for prediction.
 
     Parameters
     ----------
+    architecture, network
+        As for `make_net`.
     weights : mapping of str to ndarray of float32
-        The network's state, by torch's names. Norms are folded into their convolutions.
-    widths, blocks : sequences of int
-        As the network was made with.
+        The network's state, by torch's names.
 
     Returns
     -------
@@ -37,7 +66,26 @@ def residual_graph(
     ------
     KeyError
         A weight is missing.
+    UsageError
+        An unknown architecture.
     """
+    if architecture == RESIDUAL:
+        return _residual(weights, network["widths"], network["blocks"])
+    return _layered(weights, published(architecture))
+
+
+def _layered(weights: Mapping[str, np.ndarray], architecture: Architecture) -> ModelProto:
+    graph = _Graph(weights)
+    graph.standardise()
+    for name, layer, _ in architecture.steps(len(weights["head.bias"])):
+        if name == "dense.0":
+            graph.add("Flatten", graph.last)
+        graph.layer(name, layer)
+    return graph.model()
+
+
+def _residual(weights: Mapping[str, np.ndarray], widths: Sequence[int], blocks: Sequence[int]) -> ModelProto:
+    """Build `feat_pipeline.models.nets.ResidualNet`; its norms are folded into their convolutions."""
     graph = _Graph(weights)
     graph.standardise()
     graph.conv("stem.0", "stem.1", relu=True)
@@ -48,7 +96,8 @@ def residual_graph(
             layer += 1
             graph.block(f"body.{layer}")
         layer += 1
-    graph.head()
+    graph.add("ReduceMean", graph.last, axes=[2, 3], keepdims=0)
+    graph.dense("head")
     return graph.model()
 
 
@@ -100,16 +149,36 @@ class _Graph:
             inputs = self.conv(f"{name}.shortcut.0", f"{name}.shortcut.1")
         self.add("Relu", self.add("Add", main, inputs))
 
-    def head(self) -> None:
-        self.add("ReduceMean", self.last, axes=[2, 3], keepdims=0)
-        weight, bias = (self.constant(self.weights[f"head.{part}"]) for part in ("weight", "bias"))
-        self.add("Gemm", self.last, weight, bias, transB=1, output="logits")
+    def layer(self, name: str, layer: Layer) -> None:
+        """Add a layer of `feat_pipeline.models.architectures`; dropout is nothing in prediction."""
+        match layer:
+            case Conv(_, side, padded):
+                pads = [side // 2 if padded else 0] * 4
+                self.add("Conv", self.last, *self.parts(name, "weight", "bias"), pads=pads)
+            case Norm():
+                parts = self.parts(name, "weight", "bias", "running_mean", "running_var")
+                self.add("BatchNormalization", self.last, *parts, epsilon=NORM_EPSILON)
+            case Relu():
+                self.add("Relu", self.last)
+            case PRelu():
+                self.add("PRelu", self.last, *self.parts(name, "slope"))
+            case Pool():
+                self.add("MaxPool", self.last, kernel_shape=[2, 2], strides=[2, 2])
+            case Dense():
+                self.dense(name)
+
+    def dense(self, name: str) -> None:
+        output = "logits" if name == "head" else ""
+        self.add("Gemm", self.last, *self.parts(name, "weight", "bias"), transB=1, output=output)
+
+    def parts(self, name: str, *parts: str) -> list[str]:
+        return [self.constant(self.weights[f"{name}.{part}"]) for part in parts]
 
     def model(self) -> ModelProto:
         described = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes,
-            "residual",
+            "network",
             [described("crops", TensorProto.FLOAT, ["n", 1, "height", "width"])],
             [described("logits", TensorProto.FLOAT, ["n", "classes"])],
             self.constants,

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from feat_pipeline.augment import resized
+from feat_pipeline.models.architectures import (
+    NORM_EPSILON,
+    RESIDUAL,
+    Architecture,
+    Conv,
+    Dense,
+    Dropout,
+    Layer,
+    Norm,
+    Pool,
+    PRelu,
+    published,
+)
 
 
 class ResidualBlock(nn.Module):
@@ -68,9 +82,7 @@ class ResidualNet(nn.Module):
 
     def forward(self, crop: torch.Tensor) -> torch.Tensor:
         """Map crops, float 0-255, shape (n, 1, h, w), to logits, shape (n, classes)."""
-        mean = crop.mean((2, 3), keepdim=True)
-        spread = (crop - mean).square().mean((2, 3), keepdim=True).sqrt()
-        features = self.body(self.stem((crop - mean) / (spread + 1.0)))
+        features = self.body(self.stem(standardised(crop)))
         return self.head(self.dropout(features.mean((2, 3))))
 
     def _start(self) -> None:
@@ -80,6 +92,119 @@ class ResidualNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if isinstance(module, ResidualBlock):
                 nn.init.zeros_(module.second_norm.weight)
+
+
+class LayeredNet(nn.Module):
+    """A published network (see `feat_pipeline.models.architectures`), begun as He et al. (2015) do.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    classes : int
+    """
+
+    def __init__(self, architecture: Architecture, *, classes: int) -> None:
+        super().__init__()
+        self.architecture = architecture
+        parts: dict[str, list[nn.Module]] = {"body": [], "dense": [], "head": []}
+        for name, layer, shape in architecture.steps(classes):
+            parts[name.split(".")[0]].append(_module(layer, shape))
+        self.body, self.dense = nn.Sequential(*parts["body"]), nn.Sequential(*parts["dense"])
+        (self.head,) = parts["head"]
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    def forward(self, crop: torch.Tensor) -> torch.Tensor:
+        """Map crops, float 0-255, shape (n, 1, size, size), to logits, shape (n, classes).
+
+        Raises
+        ------
+        UsageError
+            Crops of another size than the architecture's.
+        """
+        self.architecture.check_size(crop.shape[-1])
+        return self.head(self.dense(self.body(standardised(crop)).flatten(1)))
+
+
+class PlacedPRelu(nn.Module):
+    """A rectifier whose slope below 0 is learned for each channel and place, as Keras's PReLU has it."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map features, shape (n, *shape), to such."""
+        flat = x.permute(0, 2, 3, 1).flatten(1)  # in the order in which channels_last lie: no copy
+        slope = self.slope.permute(1, 2, 0).flatten().to(x.dtype)
+        n, channels, height, width = x.shape
+        return nn.functional.prelu(flat, slope).view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _module(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
+    match layer:
+        case Conv(filters, side, padded):
+            return nn.Conv2d(shape[0], filters, side, padding=side // 2 if padded else 0)
+        case Norm():
+            return (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[0], eps=NORM_EPSILON)
+        case PRelu():
+            return PlacedPRelu(shape)
+        case Pool():
+            return nn.MaxPool2d(2)
+        case Dropout(share):
+            return nn.Dropout(share)
+        case Dense(units):
+            return nn.Linear(shape[0], units)
+    return nn.ReLU(inplace=True)
+
+
+def standardised(crop: torch.Tensor) -> torch.Tensor:
+    """Take off each crop's mean and divide by its standard deviation + 1; shape (n, 1, h, w)."""
+    mean = crop.mean((2, 3), keepdim=True)
+    spread = (crop - mean).square().mean((2, 3), keepdim=True).sqrt()
+    return (crop - mean) / (spread + 1.0)
+
+
+def make_net(architecture: str, network: dict[str, Any], *, classes: int) -> nn.Module:
+    """Build a network with weights drawn by torch's generator.
+
+    Parameters
+    ----------
+    architecture : str
+        'residual', or a name out of `feat_pipeline.models.architectures.ARCHITECTURES`.
+    network : dict
+        Of 'residual' the arguments of `ResidualNet`, of others empty.
+    classes : int
+    """
+    if architecture == RESIDUAL:
+        return ResidualNet(classes=classes, **network)
+    return LayeredNet(published(architecture), classes=classes)
+
+
+def carry_over(
+    net: nn.Module, classes: Sequence[str], weights: Mapping[str, np.ndarray], known: Sequence[str]
+) -> None:
+    """Let a network begin from another's weights.
+
+    Parameters
+    ----------
+    net : Module
+        Of the same architecture. The rows of its head for classes that are new keep what was drawn.
+    classes, known : sequence of str
+        Classes of the network, and of the other.
+    weights : mapping of str to ndarray
+        State of the other, by torch's names.
+    """
+    state = {name: torch.from_numpy(value) for name, value in weights.items()}
+    for name in ("head.weight", "head.bias"):
+        rows = net.state_dict()[name].clone()
+        for row, emotion in enumerate(classes):
+            if emotion in known:
+                rows[row] = state[name][list(known).index(emotion)]
+        state[name] = rows
+    net.load_state_dict(state)
 
 
 def predict_logits(

@@ -1,5 +1,7 @@
 """The network as an emotion model: trained on tiny faces, saved, and run without torch."""
 
+import copy
+import dataclasses
 import json
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from feat_pipeline.models.cnn import NETWORK, CnnClassifier
 from feat_pipeline.models.nets import ResidualNet
 from feat_pipeline.predict import Predictor
 from feat_pipeline.recipe import Recipe
+from feat_pipeline.temperature import fit_temperature
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
 
@@ -198,3 +201,97 @@ def test_a_folder_that_cannot_be_written_is_named(model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         model.save(tmp_path / "file")
+
+
+@pytest.mark.parametrize("views", ["none", "six", "ten-crop"])
+def test_views_change_the_answer_as_a_whole_and_come_back_from_files(model, tmp_path, views):
+    X = faces(6)[0]
+    mirrored = model.decision_function(X)
+    other = copy.copy(model)
+    other.views = views
+    logits = other.decision_function(X).astype(float) / model.temperature_
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert other.predict_proba(X) == pytest.approx(shares)
+    assert not np.allclose(other.decision_function(X), mirrored, atol=1e-3)
+    other.save(tmp_path)
+    assert load_model(tmp_path).views == views
+    assert load_model(tmp_path).predict_proba(X) == pytest.approx(shares, abs=5e-3)
+
+
+def test_ten_crop_does_not_care_for_sides(model):
+    X = faces(5)[0]
+    other = copy.copy(model)
+    other.views = "ten-crop"
+    assert other.predict_proba(X) == pytest.approx(other.predict_proba(X[:, :, ::-1]), abs=1e-6)
+
+
+def still():
+    """A training that changes no weights."""
+    return dataclasses.replace(RECIPE, epochs=1, rate=0.0, average=0.0)
+
+
+def test_the_temperature_is_fitted_for_the_views_that_predict(model):
+    judged, answers = faces(30, seed=4)
+    answers[::4] = "happy"  # some are wrong, or no temperature would be low enough
+    labels = np.array([model.classes_.tolist().index(name) for name in answers])
+    found = []
+    for views in ("mirror", "six"):
+        made = CnnClassifier(recipe=still(), start=model, views=views)
+        made.fit(*faces(30, seed=3), validation=(judged, answers))
+        assert made.temperature_ == pytest.approx(
+            fit_temperature(made.decision_function(judged), labels), 1e-3
+        )
+        found.append(made.temperature_)
+    assert abs(found[0] - found[1]) > 0.01
+
+
+def test_unknown_views_are_told_before_training_and_at_prediction(model):
+    with pytest.raises(UsageError, match="views: expected one of none, mirror, six, ten-crop, got 'all'"):
+        CnnClassifier(recipe=RECIPE, network=SMALL, views="all").fit(*faces())
+    other = copy.copy(model)
+    other.views = "all"
+    with pytest.raises(UsageError, match="got 'all'"):
+        other.predict_proba(faces()[0])
+
+
+def test_begins_from_another_models_weights(model):
+    X, y = faces()
+    same = CnnClassifier(recipe=still(), start=model, held_out=0.3).fit(X, y)
+    learned = {name for name in model.weights_ if "running" not in name and "num_batches" not in name}
+    assert all(np.array_equal(same.weights_[name], model.weights_[name]) for name in learned)
+    better = CnnClassifier(recipe=dataclasses.replace(RECIPE, epochs=2), start=model, held_out=0.3).fit(X, y)
+    assert better.history_["train_loss"].iloc[0] < model.history_["train_loss"].iloc[0]
+
+
+def test_of_a_start_the_classes_that_both_know_keep_their_row(model):
+    X, y = faces()
+    renamed = np.where(y == "angry", "contempt", y)
+    other = CnnClassifier(recipe=still(), start=model, held_out=0.3).fit(X, renamed)
+    assert set(other.classes_) == {"contempt", "happy", "neutral"}
+    row = {name: other.classes_.tolist().index(name) for name in other.classes_}
+    was = {name: model.classes_.tolist().index(name) for name in model.classes_}
+    for name in ("happy", "neutral"):
+        expected = model.weights_["head.weight"][was[name]]
+        assert np.array_equal(other.weights_["head.weight"][row[name]], expected)
+    new = other.weights_["head.weight"][row["contempt"]]
+    assert not any(np.allclose(new, old) for old in model.weights_["head.weight"])
+    assert np.array_equal(other.weights_["stem.0.weight"], model.weights_["stem.0.weight"])
+
+
+def test_begins_from_a_model_of_the_same_kind_only(model):
+    X, y = faces()
+    with pytest.raises(UsageError, match="start: expected a model of architecture 'patr8609'"):
+        CnnClassifier(architecture="patr8609", start=model).fit(X, y)
+    with pytest.raises(UsageError, match=r"start: expected .* network \{'stem': 5"):
+        CnnClassifier(recipe=RECIPE, network={**SMALL, "stem": 5}, start=model).fit(X, y)
+    with pytest.raises(UsageError, match="not fitted"):
+        CnnClassifier(recipe=RECIPE, start=CnnClassifier()).fit(X, y)
+
+
+def test_a_file_without_architecture_and_views_is_a_residual_network_with_its_mirror_image(model, tmp_path):
+    file = model.save(tmp_path)
+    content = json.loads(file.read_text())
+    assert (content.pop("architecture"), content.pop("views")) == ("residual", "mirror")
+    file.write_text(json.dumps(content))
+    loaded = load_model(tmp_path)
+    assert (loaded.architecture_, loaded.views) == ("residual", "mirror")
