@@ -28,7 +28,7 @@ def save_result(
     folder : str or Path
         Takes the file `<kind>.json`.
     kind : str
-        'inference', 'comparison' or 'surrogate'.
+        'inference', 'comparison', 'surrogate' or 'agreement'.
     facts : mapping of str to JSON values
         Numbers, words and lists; NaN is written as null.
     tables : mapping of str to DataFrame

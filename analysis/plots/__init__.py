@@ -14,10 +14,11 @@ from analysis.plots.faces import au_bars, au_profile, probability_bars
 from analysis.plots.inference import forest, marginal_effects, odds_ratios
 from analysis.plots.model import coefficient_heatmap
 from analysis.plots.probability import calibration, roc
-from analysis.plots.saliency import saliency
+from analysis.plots.saliency import agreement, saliency
 from analysis.plots.surrogate import fidelity, stability
 
 __all__ = [
+    "agreement",
     "au_bars",
     "au_profile",
     "calibration",

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.display import signed
+from analysis.facs import in_order
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
     GREY,
     INK,
+    PALE,
+    SMALL,
     WIDTH,
     broken,
     diverging,
@@ -77,13 +80,55 @@ def saliency(
         _overlay(picture, face, attribution, masks)
         _bars(left, regions, network, "no attribution")
         left.set_yticks(range(len(regions)), labels=regions)
-        left.set_title("network", fontsize=9)
+        left.set_title("pixels", fontsize=9)
         left.set_xlabel(broken(unit, 2.0))
         _bars(right, regions, regression, "no AU")
         right.set_yticks(range(len(regions)), labels=[])
         right.set_title("Action Units", fontsize=9)
         right.set_xlabel("contribution to the centred logit")
         heading(figure, title or f"What speaks for {target}: the network's pixels and the Action Units")
+    return figure
+
+
+def agreement(result: Any) -> Figure:
+    """Draw how far a model's regions agree with a regression's, beside what chance would give.
+
+    Parameters
+    ----------
+    result : Agreement
+        Anything with its ``facts`` and its tables ``faces`` and ``nulls``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row an emotion, with its faces and their mean; below them a bar a null, and a line for the mean.
+    """
+    facts, faces, nulls = result.facts, result.tables["faces"], result.tables["nulls"]
+    faces = faces[faces["correlation"].notna()]
+    emotions = in_order(faces["emotion"].unique())
+    rows = len(emotions) + len(nulls)
+    with new_figure((WIDTH, 1.1 + 0.27 * rows)) as (figure, (axes,)):
+        for row, emotion in enumerate(emotions):
+            own = faces.loc[faces["emotion"] == emotion, "correlation"].to_numpy(float)
+            axes.scatter(own, np.full(len(own), row), s=14, color=FOR_COLOUR, alpha=0.35, linewidths=0)
+            axes.plot([own.mean()] * 2, [row - 0.3, row + 0.3], color=FOR_COLOUR, linewidth=2)
+        for row, null in enumerate(nulls.to_dict("records"), start=len(emotions)):
+            width = null["high"] - null["low"]
+            axes.barh(row, width, left=null["low"], height=0.5, color=PALE, edgecolor=GREY)
+        axes.axvspan(facts["low"], facts["high"], color=FOR_COLOUR, alpha=0.12, linewidth=0)
+        axes.axvline(facts["correlation"], color=FOR_COLOUR, linewidth=1.4)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        counts = faces["emotion"].value_counts()
+        names = [f"{emotion} ({counts[emotion]})" for emotion in emotions]
+        axes.set_yticks(range(rows), labels=[*names, *nulls["null"]], fontsize=SMALL)
+        axes.set_ylim(rows - 0.4, -0.6)
+        axes.set_xlim(-1.05, 1.05)
+        axes.grid(axis="x")
+        axes.set_xlabel("rank correlation of a face's regions")
+        mean = f"{facts['correlation']:.2f}".replace("-", "−")
+        heading(
+            figure, f"Do {facts['model']} and the Action Units agree? Mean {mean} over {facts['n']:,} faces"
+        )
     return figure
 
 

@@ -21,6 +21,7 @@ from analysis.report.models import find_models, low_validity, model_view
 from analysis.report.overview import au_means, call_counts, kind_of, summary_of, tiles_of, title_of
 from analysis.report.pictures import face_uris, inside, photo_uris
 from analysis.report.run import run_groups, started
+from analysis.report.saliency import saliency_view
 from analysis.report.surrogate import surrogate_view
 
 if TYPE_CHECKING:
@@ -141,14 +142,17 @@ def _sections(results: Results) -> dict[str, dict[str, Any] | None]:
         "inference": inference_view,
         "comparison": partial(comparison_view, pictures=results.pictures),
         "surrogate": surrogate_view,
+        "saliency": partial(saliency_view, pictures=results.directory),
     }
+    files = {"saliency": "agreement"}
     sections: dict[str, dict[str, Any] | None] = dict.fromkeys(views)
-    for kind, view in views.items():
+    for section, view in views.items():
+        kind = files.get(section, section)
         result = getattr(results, kind)
         if result is None:
             continue
         try:
-            sections[kind] = view(result)
+            sections[section] = view(result)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             results.warnings.append(
                 f"{kind}.json was left out, since it is damaged or of another version: "

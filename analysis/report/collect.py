@@ -17,7 +17,7 @@ from analysis.results import load_result
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULTS = ("inference", "comparison", "surrogate")
+RESULTS = ("inference", "comparison", "surrogate", "agreement")
 FILES = (
     *("explanations.jsonl", "predictions.csv", "aus.csv", "aus.parquet", "model.json", "coefficients.csv"),
     *(f"{kind}.json" for kind in RESULTS),
@@ -92,7 +92,7 @@ class Results:
         Annotated pictures.
     models : dict of str to Any
         Name to a fitted model or its coefficient table.
-    inference, comparison, surrogate : Saved or None
+    inference, comparison, surrogate, agreement : Saved or None
         Results of that kind.
     warnings : list of str
         What a reader has to know, one sentence each.
@@ -108,6 +108,7 @@ class Results:
     inference: Saved | None = None
     comparison: Saved | None = None
     surrogate: Saved | None = None
+    agreement: Saved | None = None
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ def kind_of(results: Results) -> str:
     """Tell what a directory is of: the most that it holds decides."""
     if results.surrogate:
         return "surrogate"
+    if results.agreement:
+        return "saliency"
     if results.comparison:
         return "compare"
     if any(face.answers for face in results.faces):
@@ -32,6 +34,7 @@ def title_of(kind: str, directory: Path) -> str:
         "fit": "Emotion model",
         "compare": "Models compared",
         "surrogate": "A classifier explained by Action Units",
+        "saliency": "Where a model looks",
     }
     return f"{words[kind]}: {directory.resolve().name}"
 
@@ -41,6 +44,10 @@ def summary_of(kind: str, results: Results, models: list[dict[str, Any]]) -> str
     if kind == "surrogate" and results.surrogate:
         facts = results.surrogate.facts
         return f"{facts['explains']}, explained by a regression on Action Units: {facts['verdict']}"
+    if kind == "saliency" and results.agreement:
+        facts = results.agreement.facts
+        found = f"{counted(facts['faces'], 'face')} as {facts['model']} looks at them"
+        return f"{found}, beside the Action Units that {facts['against']} counts."
     if kind == "compare" and results.comparison:
         facts = results.comparison.facts
         return f"{counted(len(facts['models']), 'model')} on the same faces: {sample_words(facts)}."
@@ -66,6 +73,10 @@ def summary_of(kind: str, results: Results, models: list[dict[str, Any]]) -> str
 
 def tiles_of(results: Results) -> list[tuple[str, str]]:
     """List what stands large under the heading."""
+    if results.agreement:
+        facts = results.agreement.facts
+        tiles = [("faces", f"{facts['faces']:,}"), ("model", str(facts["model"]))]
+        return [*tiles, ("against", str(facts["against"])), ("method", str(facts["method"]))]
     inputs = {face.input for face in results.faces} | {row["input"] for row in results.skipped}
     models = list(dict.fromkeys(name for face in results.faces for name in face.answers)) or list(
         results.models

@@ -78,7 +78,8 @@ class Look:
         table = by_region(found, masks)
         table["face"] += len(self.faces)
         self.tables.append(table)
-        self.gaps.append(np.abs(found.residual / (found.logit - found.baseline_logit)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.gaps.append(np.abs(found.residual / (found.logit - found.baseline_logit)))
         for face, emotion in zip(faces, found.targets.tolist(), strict=True):
             place = {"input": face.input, "frame": face.frame, "face": face.face, "emotion": emotion}
             self.faces.append(place | {"probability": face.probabilities[self.name][emotion]})
