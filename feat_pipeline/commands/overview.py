@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from feat_pipeline import __version__
-from feat_pipeline.commands import add_command, print_table
+from feat_pipeline.commands import add_command, add_output, print_paths, print_table
 from feat_pipeline.errors import EXIT_DONE, UsageError
 from feat_pipeline.sources import input_name
 
@@ -17,7 +17,18 @@ def add_commands(commands: Any) -> None:
     _add_report(commands)
     text = "list AU backends and face detectors, and what mends those that cannot run here"
     add_command(commands, "backends", _backends, text, "feat-pipeline backends")
-    add_command(commands, "models", _models, "list the emotion models that ship", "feat-pipeline models")
+    _add_models(commands)
+
+
+def _add_models(commands: Any) -> None:
+    text = "list the emotion models that ship, or import one that was trained elsewhere"
+    parser = add_command(commands, "models", _models, text, "feat-pipeline models")
+    actions = parser.add_subparsers(metavar="ACTION")
+    text = "turn a Teachable Machine export into a model that predict takes (extra teachable)"
+    example = "feat-pipeline models import converted_keras --out mymodel"
+    parser = add_command(actions, "import", _import, text, example)
+    parser.add_argument("folder", metavar="FOLDER", help="with keras_model.h5 and labels.txt")
+    add_output(parser)
 
 
 def _add_report(commands: Any) -> None:
@@ -53,6 +64,14 @@ def _backends(arguments: argparse.Namespace) -> int:
             for kind, name, version, ready, mend in rows
         ],
     )
+    return EXIT_DONE
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.models.teachable import OUTPUTS, import_export
+
+    import_export(arguments.folder, out=arguments.out, overwrite=arguments.overwrite)
+    print_paths(arguments.out, OUTPUTS)
     return EXIT_DONE
 
 

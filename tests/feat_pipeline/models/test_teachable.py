@@ -66,6 +66,22 @@ def test_comes_back_from_its_folder_without_the_export(export, tmp_path):
     assert (loaded.predict_proba(X) == model.predict_proba(X)).all()
 
 
+def test_the_command_makes_a_model_of_an_export(export, run, tmp_path):
+    out = tmp_path / "m"
+    code, stdout, stderr = run("models", "import", export, "--out", out)
+    assert code == 0, stderr
+    assert stdout.split() == [str(out / name) for name in ("model.json", "weights.safetensors", "run.json")]
+    assert load_model(out).classes_.tolist() == ["happy", "sad", "Thinking hard"]
+    code, stdout, stderr = run("models", "import", export, "--out", out)
+    assert code == 2 and "add --overwrite" in stderr and stdout == ""
+    (export / "labels.txt").write_text("0 happy\n1 sad\n")
+    code, _, stderr = run("models", "import", export, "--out", out, "--overwrite")
+    assert code == 2 and "to the 2 names of labels.txt" in stderr
+    assert len(load_model(out).classes_) == 3
+    code, _, stderr = run("models", "import", export / "keras_model.h5", "--out", tmp_path / "n")
+    assert code == 2 and "is no folder; expected that of the unpacked download" in stderr
+
+
 def test_names_what_is_wrong_with_an_export(export):
     labels, network = export / "labels.txt", export / "keras_model.h5"
     labels.write_text("0 happy\n2 sad\n")
