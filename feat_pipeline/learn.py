@@ -1,4 +1,4 @@
-"""Labelled data in, a trained model out: any model of `feat_pipeline.models.TRAINABLE`."""
+"""Labelled data in, a trained model out, whichever model it is."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.read import list_pictures, read_faces
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.held_out import Parts, parts_of_faces, parts_of_table
-from feat_pipeline.models import TRAINABLE, load_model
+from feat_pipeline.models import LOADERS, TRAINABLE, load_model
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.registry import resolve
 from feat_pipeline.runlog import RunLog
 from feat_pipeline.sources import PHOTO_SUFFIXES, PathLike
 
 CHECKPOINT = "checkpoint.pt"
-AUS = "aus.csv"
-OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", AUS, "aus.meta.json", "run.json")
+OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json")
+AU_OUTPUTS = ("aus.csv", "aus.meta.json")
+LEARNERS = {**TRAINABLE, "logit": LOADERS["multinomial-logit"]}
 _DATA = "data.json"
 
 
@@ -79,7 +80,7 @@ def train_model(
     Parameters
     ----------
     name : str
-        A name out of `feat_pipeline.models.TRAINABLE`.
+        A name out of `feat_pipeline.models.TRAINABLE`, or 'logit', the regression.
     data : path
         What `feat_pipeline.datasets.read.read_faces` reads; of a model of AUs a folder of pictures, whose
         AUs are then measured with the backend embedded and written to ``aus.csv``, or an AU table.
@@ -100,7 +101,8 @@ def train_model(
     held_out : float
         Share of the faces to judge by where the data have no such part.
     settings : mapping, optional
-        Further settings of the model, such as ``{'epochs': 20}``.
+        Further settings of the model, such as ``{'epochs': 20}``; of a network also ``start``, the folder of
+        a trained one that it begins from.
     device : str, optional
         Where networks are trained: a torch device; by default the first GPU, else the CPU.
     seed : int
@@ -125,24 +127,28 @@ def train_model(
     OutputError
         ``out`` cannot be written, or holds results and neither ``overwrite`` nor ``resume`` is true.
     """
-    if name not in TRAINABLE:
-        raise UsageError(f"model: expected one of {', '.join(TRAINABLE)}, got {name!r}")
-    factory = resolve(TRAINABLE[name])
+    if name not in LEARNERS:
+        raise UsageError(f"model: expected one of {', '.join(LEARNERS)}, got {name!r}")
+    factory = resolve(LEARNERS[name])
     settings = dict(settings or {})
     model = _made(name, factory, settings, seed)
     _check_fit(name, model, device, resume)
-    folder = _folder(Path(out), resume, overwrite)
+    data = Path(data)
+    photos = factory.consumes == "aus" and data.is_dir() and _holds_photos(data)
+    folder = _folder(Path(out), AU_OUTPUTS if photos else (), resume, overwrite)
     parameters: dict[str, Any] = {"model": name, "data": str(data), "kind": kind, "person": person}
     parameters |= {"labels": _text(labels), "label_column": label_column, "votes": _text(votes)}
     parameters |= {"classes": None if classes is None else list(classes), "merge": dict(merge or {})}
     parameters |= {"detector": detector, "size": size, "held_out": held_out, "device": device}
     log = RunLog("train", parameters | {"settings": settings, "seed": seed})
-    data = Path(data)
     known: LabelledAUs | LabelledFaces
     if factory.consumes == "aus":
         if votes is not None:
             raise UsageError(f"votes: {name} learns from AUs, and FER+ votes are of FER2013's CSV")
-        known = aus = _known_aus(data, kind, labels, label_column, person, detector)
+        if photos:
+            known = aus = _measured(data, kind, labels, label_column, person, detector)
+        else:
+            known = aus = _tabled(data, labels, label_column, person)
         parts = _parts_of_aus(aus, classes, merge, share=held_out, seed=seed)
     else:
         known = faces = read_faces(
@@ -156,9 +162,9 @@ def train_model(
     if not resume:
         folder.clear()
     _same_data(folder, parts, resume)
-    if isinstance(known, LabelledAUs) and known.measured:
+    if photos:
         with named_errors(folder.path):
-            known.table.write(folder.path / AUS)
+            aus.table.write(folder.path / AU_OUTPUTS[0])
     try:
         _fit(model, parts, folder.path, resume, device, report)
         with named_errors(folder.path):
@@ -178,7 +184,7 @@ def _text(path: PathLike | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _folder(out: Path, resume: bool, overwrite: bool) -> OutputFolder:
+def _folder(out: Path, further: tuple[str, ...], resume: bool, overwrite: bool) -> OutputFolder:
     begun = (out / CHECKPOINT).is_file()
     if resume and not begun:
         raise UsageError(f"{out}: holds no {CHECKPOINT} to go on from; leave --resume away to begin")
@@ -186,19 +192,20 @@ def _folder(out: Path, resume: bool, overwrite: bool) -> OutputFolder:
         raise UsageError(
             f"{out}: holds a training; add --resume to go on with it, or --overwrite to begin anew"
         )
-    return OutputFolder(out, (*OUTPUTS, CHECKPOINT), overwrite=overwrite or resume)
+    return OutputFolder(out, (*OUTPUTS, *further, CHECKPOINT), overwrite=overwrite or resume)
 
 
-def _known_aus(
+def _measured(
     data: Path, kind: str, labels: PathLike | None, column: str | None, person: str | None,
     detector: str | None,
 ) -> LabelledAUs:  # fmt: skip
-    """Read an AU table with its labels, or measure a folder of labelled pictures."""
-    if data.is_dir() and _holds_photos(data):
-        if column is not None:
-            raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
-        listed = list_pictures(data, kind, person=person, labels=labels)
-        return measure_pictures(listed, data, detector=detector or DETECTOR)
+    if column is not None:
+        raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
+    listed = list_pictures(data, kind, person=person, labels=labels)
+    return measure_pictures(listed, data, detector=detector or DETECTOR)
+
+
+def _tabled(data: Path, labels: PathLike | None, column: str | None, person: str | None) -> LabelledAUs:
     from analysis.autable import AUTable
     from analysis.labels import column_labels, group_column, join_labels, read_labels
 
@@ -245,6 +252,13 @@ def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
     unknown = sorted(set(given) - set(takes))
     if unknown:
         raise UsageError(f"{', '.join(unknown)}: {name} has no such setting; it has {', '.join(takes)}")
+    if "start" in given:
+        start = load_model(given["start"])
+        if not isinstance(start, factory):
+            raise UsageError(
+                f"start: expected a trained {name}, {settings['start']} is another kind of model"
+            )
+        given = {"architecture": start.architecture_} | given | {"start": start}
     return factory(**given)
 
 

@@ -99,10 +99,13 @@ def named_errors(path: PathLike) -> Iterator[None]:
         raise OutputError(f"{path}: cannot be written ({reason}); name another folder with --out") from None
 
 
-def progress(items: Iterable[Any], *, total: int, unit: str) -> Iterable[Any]:
-    """Show a progress bar with rate and time left on a terminal, and nothing in a pipe."""
+def progress(items: Iterable[Any], *, total: int, unit: str, part: str | None = None) -> Iterable[Any]:
+    """Show a progress bar with rate and time left on a terminal, and nothing in a pipe.
+
+    The bar of a `part` of the work is headed by it, and vanishes when that is done.
+    """
     if not sys.stderr.isatty():
         return items
     from tqdm import tqdm
 
-    return tqdm(items, total=total, unit=unit, dynamic_ncols=True)
+    return tqdm(items, total=total, unit=unit, desc=part, leave=part is None, dynamic_ncols=True)

@@ -237,7 +237,8 @@ class _Loop:
         order = rng.permutation(len(self.training.images))
         self.net.train()
         total = 0.0
-        for i in progress(range(self.steps_an_epoch), total=self.steps_an_epoch, unit="batch"):
+        steps, part = self.steps_an_epoch, f"epoch {epoch + 1} of {recipe.epochs}"
+        for i in progress(range(steps), total=steps, unit="batch", part=part):
             rows = order[i * recipe.batch : (i + 1) * recipe.batch]
             step = epoch * self.steps_an_epoch + i
             for group in self.optimiser.param_groups:

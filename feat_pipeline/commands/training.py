@@ -10,7 +10,10 @@ from feat_pipeline.commands import add_command, add_output, print_paths, say
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.models import TRAINABLE
+from feat_pipeline.models.views import VIEWS
 from feat_pipeline.sources import input_name
+
+SETTINGS = ("epochs", "batch", "rate", "patience", "architecture", "start", "views")
 
 
 def add_commands(commands: Any) -> None:
@@ -43,7 +46,7 @@ def _add_data(commands: Any) -> None:
 def _add_train(commands: Any) -> None:
     example = "feat-pipeline train cnn --data photos/ --out mymodel --epochs 30"
     parser = add_command(commands, "train", _train, "train an emotion model on labelled faces", example)
-    parser.add_argument("model", choices=list(TRAINABLE), help="which kind")
+    parser.add_argument("model", choices=[*TRAINABLE, "logit"], help="which kind")
     parser.add_argument(
         "--data",
         required=True,
@@ -93,6 +96,19 @@ def _add_train(commands: Any) -> None:
     training.add_argument("--batch", type=int, help="faces a step (default: 128, fewer where there are few)")
     training.add_argument("--rate", type=float, help="highest learning rate (default: the model's own)")
     training.add_argument("--patience", type=int, help="epochs without progress after which it stops")
+    training.add_argument(
+        "--architecture",
+        metavar="NAME",
+        help="of cnn: a published network's, such as patr8609 (default: our own)",
+    )
+    training.add_argument(
+        "--start", metavar="DIR", help="of cnn: the trained one to begin from; lower --rate for it"
+    )
+    training.add_argument(
+        "--views",
+        choices=VIEWS,
+        help="of cnn: looks at a face that its answer is the mean of (default: mirror)",
+    )
     training.add_argument("--device", help="where networks learn: cpu, cuda, cuda:1 (default: a GPU if any)")
     training.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
     training.add_argument("--resume", action="store_true", help="go on with the training in DIR")
@@ -111,9 +127,9 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.learn import OUTPUTS, train_model
+    from feat_pipeline.learn import AU_OUTPUTS, OUTPUTS, train_model
 
-    settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "rate", "patience")}
+    settings = {name: getattr(arguments, name) for name in SETTINGS}
     learned = train_model(
         arguments.model,
         arguments.data,
@@ -138,7 +154,9 @@ def _train(arguments: argparse.Namespace) -> int:
         say(line)
     for name, value in learned.scores.items():
         print(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
-    print_paths(arguments.out, [name for name in OUTPUTS if Path(arguments.out, name).is_file()])
+    print_paths(
+        arguments.out, [name for name in (*OUTPUTS, *AU_OUTPUTS[:1]) if Path(arguments.out, name).is_file()]
+    )
     return EXIT_SOME_FAILED if learned.skipped else EXIT_DONE
 
 

@@ -33,8 +33,6 @@ class LabelledAUs:
         The person.
     skipped, notes : tuple of str
         Pictures that could not be read; what was left out for another reason.
-    measured : bool
-        Whether `measure_pictures` made the table.
     """
 
     table: AUTable
@@ -43,7 +41,6 @@ class LabelledAUs:
     groups: np.ndarray | None = None
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    measured: bool = False
 
 
 def measure_pictures(
@@ -93,5 +90,4 @@ def measure_pictures(
         None if None in people else np.array(people, dtype=str),
         skipped,
         tuple(notes),
-        measured=True,
     )

@@ -128,6 +128,8 @@ def list_pictures(
     """
     path = Path(path)
     kind = _checked_kind(path, kind, person, labels)
+    if kind in ("fer2013", "npz"):
+        raise UsageError(f"kind: expected a folder of pictures, and {path} is of kind {kind}")
     if labels is not None:
         return list_labelled(path, labels, person)
     if kind == "folder":

@@ -194,6 +194,24 @@ def test_keeps_and_merges_classes(run, tmp_path):
     assert load_model(tmp_path / "b").classes_.tolist() == ["happy", "calm", "upset"]
 
 
+def test_a_network_begins_from_a_trained_one(run, photos, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = ("train", "cnn", "--data", photos, *TINY, "--views", "six")
+    assert run(*arguments, "--out", first)[0] == 0
+    code, _, stderr = run(*arguments, "--out", second, "--start", first, "--rate", 1e-9, "--seed", 7)
+    assert code == 0, stderr
+    before, after = load_model(first), load_model(second)
+    assert after.views == "six"
+    for name in ("stem.0.weight", "head.weight"):
+        assert after.weights_[name] == pytest.approx(before.weights_[name], abs=1e-3)
+    assert json.loads((second / "run.json").read_text())["parameters"]["settings"]["start"] == str(first)
+    assert run("train", "transfer", "--data", photos, "--out", tmp_path / "t")[0] == 0
+    code, _, stderr = run(*arguments, "--out", tmp_path / "n", "--start", tmp_path / "t")
+    assert code == 2 and f"start: expected a trained cnn, {tmp_path / 't'} is another kind" in stderr
+    code, _, stderr = run("train", "texture", "--data", photos, "--out", tmp_path / "n", "--start", first)
+    assert code == 2 and "start: texture has no such setting" in stderr
+
+
 def test_names_unreadable_pictures_and_exits_with_1(run, photos, tmp_path):
     (photos / "happy" / "broken.png").write_text("no picture")
     code, stdout, stderr = run("train", "cnn", "--data", photos, "--out", tmp_path / "m", *TINY)
