@@ -26,6 +26,13 @@ from analysis.plots.theme import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: What the agreement is compared with, as a reader is told.
+NULLS = {
+    "regions shuffled": "regions in random order",
+    "faces shuffled": "AUs of any other face",
+    "faces shuffled within emotion": "AUs of another, same emotion",
+}
+
 
 def saliency(
     face: np.ndarray,
@@ -120,7 +127,9 @@ def agreement(result: Any) -> Figure:
         axes.axvline(0, color=INK, linewidth=0.8)
         counts = faces["emotion"].value_counts()
         names = [f"{emotion} ({counts[emotion]})" for emotion in emotions]
-        axes.set_yticks(range(rows), labels=[*names, *nulls["null"]], fontsize=SMALL)
+        axes.set_yticks(
+            range(rows), labels=[*names, *(NULLS.get(null, null) for null in nulls["null"])], fontsize=SMALL
+        )
         axes.set_ylim(rows - 0.4, -0.6)
         axes.set_xlim(-1.05, 1.05)
         axes.grid(axis="x")
@@ -165,5 +174,5 @@ def _bars(axes: Any, regions: Sequence[str], values: Mapping[str, float], missin
         )  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_ylim(len(regions) - 0.4, -0.6)
-    axes.set_xlim(-1.5 * far, 1.5 * far)
+    axes.set_xlim(-1.8 * far, 1.8 * far)
     axes.grid(axis="x")

@@ -109,10 +109,10 @@ def _page(results: Results, title: str | None, max_faces: int) -> dict[str, Any]
     shown = results.faces[:max_faces]
     low = low_validity(results.models)
     cards = _cards(results, shown, low)
-    kind = kind_of(results)
     model_views = [model_view(name, model, low) for name, model in results.models.items()]
     photos = _gallery(results)
     sections = _sections(results)
+    kind = kind_of(results)
     _say_what_is_left_out(results, shown)
     return {
         "title": title or title_of(kind, results.directory),
@@ -154,6 +154,7 @@ def _sections(results: Results) -> dict[str, dict[str, Any] | None]:
         try:
             sections[section] = view(result)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            setattr(results, kind, None)
             results.warnings.append(
                 f"{kind}.json was left out, since it is damaged or of another version: "
                 f"{type(error).__name__} {error}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
+from analysis.plots.saliency import NULLS
 from analysis.report.layout import drawn, printed
 from analysis.report.pictures import inside, photo_uris
 from analysis.rounding import MISSING, number_text, p_value
@@ -27,9 +28,9 @@ VERDICTS = {
     "unknown": ("bad", "Too few faces.", "No agreement can be given; the maps below stand for themselves."),
     "none": (
         "bad",
-        "No agreement beyond chance.",
-        "Regions in random order would agree as well: where the model looks tells nothing of which Action "
-        "Units speak for the emotion.",
+        "No agreement beyond chance is shown.",
+        "Regions in random order could well agree as much: these faces do not show that the model looks "
+        "where the Action Units that speak for the emotion lie.",
     ),
     "general": (
         "good",
@@ -46,12 +47,11 @@ VERDICTS = {
 }
 SURE = 0.05
 _METHODS = {
-    "integrated-gradients": "integrated gradients: each pixel's share of the answer, along the way from "
-    "{usual} to the face",
-    "grad-cam": "Grad-CAM: which places of the network's last map of features speak for the answer; a coarse "
-    "map",
-    "occlusion": "occlusion: how far the answer falls where a patch is hidden by {usual}",
-    "shapley": "Shapley values: each region's fair share of the answer, regions being hidden by {usual}",
+    "integrated-gradients": "integrated gradients (each pixel's share of the answer, along the way from "
+    "{usual} to the face)",
+    "grad-cam": "Grad-CAM (which places of the network's last and coarse map of features speak for it)",
+    "occlusion": "occlusion (how far the answer falls where a patch is hidden by {usual})",
+    "shapley": "Shapley values (each region's fair share of the answer, regions being hidden by {usual})",
 }
 _USUAL = {"grey": "plain grey", "blurred": "the same face out of focus"}
 
@@ -158,14 +158,9 @@ def _regions(table: pd.DataFrame) -> Printed:
 def _nulls(table: pd.DataFrame) -> Printed:
     import pandas as pd
 
-    words = {
-        "regions shuffled": "regions in random order",
-        "faces shuffled": "the Action Units of any other face",
-        "faces shuffled within emotion": "those of another face of the same emotion",
-    }
     rows = [
         {
-            "compared with": words.get(row["null"], row["null"]),
+            "compared with": NULLS.get(row["null"], row["null"]),
             "it would be": number_text(row["null_mean"]),
             "mostly between": f"{number_text(row['low'])} and {number_text(row['high'])}",
             "p": p_value(row["p"]),
