@@ -21,13 +21,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from fer2013_protocol import judge, say
 
-from feat_pipeline.datasets.faces import LabelledFaces, copied_from
+from feat_pipeline.datasets.faces import copied_from
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.recipe import Recipe
@@ -38,29 +38,6 @@ SIZES = ((0.0, 40), (0.6, 48))
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     return Recipe(epochs=args.epochs, seed=args.seed, mixup=0.2, sizes=SIZES)
-
-
-def names(faces: LabelledFaces) -> np.ndarray:
-    return np.array(faces.classes)[faces.labels]
-
-
-def accuracy(right: np.ndarray) -> dict:
-    """Accuracy and half its 95 % interval (normal approximation), in percent."""
-    half = 1.96 * right.std() / np.sqrt(len(right))
-    return {
-        "n": len(right),
-        "accuracy": round(100 * float(right.mean()), 2),
-        "plus_minus": round(100 * float(half), 2),
-    }
-
-
-def judge(model: CnnClassifier, faces: LabelledFaces, copies: np.ndarray) -> dict:
-    right = model.classes_[model.predict_proba(faces.images).argmax(1)] == names(faces)
-    return {"all": accuracy(right), "without copies of Training faces": accuracy(right[~copies])}
-
-
-def say(row: dict) -> None:
-    print(time.strftime("%H:%M:%S"), json.dumps({k: round(v, 5) for k, v in row.items()}), flush=True)
 
 
 def main() -> None:
@@ -90,7 +67,7 @@ def main() -> None:
     if args.limit:
         learned = learned.select(np.arange(args.limit))
     model = CnnClassifier(recipe=recipe_of(args)).fit(
-        learned.images, names(learned), validation=(public.images, names(public)),
+        learned.images, learned.emotions, validation=(public.images, public.emotions),
         work=args.work, resume=args.resume, report=say,
     )  # fmt: skip
     model.save(out)
