@@ -111,7 +111,7 @@ class LayeredNet(nn.Module):
             parts[name.split(".")[0]].append(_module(layer, shape))
         self.body, self.dense = nn.Sequential(*parts["body"]), nn.Sequential(*parts["dense"])
         (self.head,) = parts["head"]
-        for module in self.modules():
+        for module in (*self.body, *self.dense):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
