@@ -131,11 +131,11 @@ def draw_curves(history: pd.DataFrame, path: str | Path) -> Path:
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
-    loss.plot(history["epoch"], history["train_loss"], label="training (changed faces)")
-    loss.plot(history["epoch"], history["val_loss"], label="validation")
+    loss.plot(history["epoch"], history["train_loss"], ".-", label="training (changed faces)")
+    loss.plot(history["epoch"], history["val_loss"], ".-", label="validation")
     loss.set(xlabel="Epoch", ylabel="Log loss")
     loss.legend()
-    accuracy.plot(history["epoch"], 100 * history["val_accuracy"])
+    accuracy.plot(history["epoch"], 100 * history["val_accuracy"], ".-")
     accuracy.set(xlabel="Epoch", ylabel="Validation accuracy, %")
     path = Path(path)
     with named_errors(path), atomic_path(path) as temporary:
