@@ -10,8 +10,8 @@ up to 15 degrees, scaled by 15 % and shifted by 8 %, their light changed and hal
 40x40 px in the first 60 % of the epochs and 48x48 px in the rest; products in bfloat16.
 
 The Training part is learned, the epoch and the temperature are chosen on PublicTest. The folder OUT gets
-``model.json``, ``weights.safetensors`` and ``evaluation.json``: the accuracy of what was written, with and
-without the faces that are exact copies of Training faces. ``WORK/checkpoint.pt`` is written after every
+``model.json``, ``weights.safetensors`` and ``evaluation.json``: what `fer2013_protocol.judge_part` tells of
+the model as it was written. ``WORK/checkpoint.pt`` is written after every
 epoch; with ``--resume`` training goes on from it to the same weights as without a stop.
 PrivateTest is looked at once, when everything is decided: by a last call with ``--resume --final``, which
 trains nothing more.
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fer2013_protocol import judge, say
+from fer2013_protocol import judge_part, near_copied, say
 
 from feat_pipeline.datasets.faces import copied_from
 from feat_pipeline.datasets.fer2013 import read_fer2013
@@ -45,6 +45,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fer2013", type=Path, required=True)
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, to be judged by its majority too")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="folder of the model; WORK/model by default")
     parser.add_argument("--epochs", type=int, default=60)
@@ -59,10 +60,9 @@ def main() -> None:
     if args.final and evaluation.is_file() and "PrivateTest" in json.loads(evaluation.read_text()):
         parser.error(f"{evaluation} holds PrivateTest's numbers; it is looked at once")
     torch.set_num_threads(args.threads)
-    faces = read_fer2013(args.fer2013, cache=args.work)
+    faces = read_fer2013(args.fer2013, votes=args.votes, cache=args.work)
     for line in faces.skipped:
         print("skipped:", line)
-    copies = copied_from(faces, "Training")
     learned, public = faces.part("Training"), faces.part("PublicTest")
     if args.limit:
         learned = learned.select(np.arange(args.limit))
@@ -79,11 +79,12 @@ def main() -> None:
                      "hours": round(float(history["seconds"].sum()) / 3600, 2),
                      "parameters": sum(value.numel() for value in model.to_torch().parameters())},
         "temperature": round(model.temperature_, 4),
-        "PublicTest": judge(shipped, public, copies[faces.usage == "PublicTest"]),
     }  # fmt: skip
-    if args.final:
-        usage = faces.usage == "PrivateTest"
-        result["PrivateTest"] = judge(shipped, faces.select(usage), copies[usage])
+    copied = copied_from(faces, "Training")
+    for part in ("PublicTest", "PrivateTest") if args.final else ("PublicTest",):
+        judged = faces.part(part)
+        exact = copied[faces.usage == part]
+        result[part] = judge_part(shipped, judged, exact, near_copied(judged, faces.part("Training")))
     evaluation.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
