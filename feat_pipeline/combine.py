@@ -108,7 +108,8 @@ def _chosen(
             f"predict with all of them at once"
         )
     frames, notes = same_faces({name: answers[name] for name in members})
-    y, _, kept, matched = labelled(next(iter(frames.values())), labels, None)
+    stated, _, kept, matched = labelled(next(iter(frames.values())), labels, None)
+    y = np.asarray(stated)
     known = np.isin(y, classes)
     rows = np.flatnonzero(kept)[known]
     if not len(rows):
