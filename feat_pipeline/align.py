@@ -76,10 +76,19 @@ def box_matrix(box_xyxy: np.ndarray, size: int) -> np.ndarray:
     -------
     ndarray of float64, shape (2, 3)
     """
+    return _square_matrix(box_xyxy, size, BOX_SCALE, BOX_SHIFT_DOWN)
+
+
+def inside_matrix(box_xyxy: np.ndarray, size: int) -> np.ndarray:
+    """As `box_matrix`, for the square over the box without a margin."""
+    return _square_matrix(box_xyxy, size, 1.0, 0.0)
+
+
+def _square_matrix(box_xyxy: np.ndarray, size: int, margin: float, down: float) -> np.ndarray:
     x0, y0, x1, y1 = (float(v) for v in box_xyxy)
     side = max(x1 - x0, y1 - y0, 1e-6)  # an empty box gives a crop that nothing can be seen in
-    scale = size / (BOX_SCALE * side)
-    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2 + BOX_SHIFT_DOWN * side
+    scale = size / (margin * side)
+    centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2 + down * side
     return np.array([[scale, 0, size / 2 - scale * centre_x], [0, scale, size / 2 - scale * centre_y]])
 
 

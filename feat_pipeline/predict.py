@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import ModelError
-from feat_pipeline.align import box_matrix, warp
+from feat_pipeline.crops import CROP_PX, FaceCrops
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import BACKENDS, make_extractor
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
     from feat_pipeline.models import EmotionModel
 
-CROP_PX = 160
 UNKNOWN = "unknown"  # the backend of a table that does not name it
 
 
@@ -162,11 +161,13 @@ class Predictor:
 
     def _predict(self, items: list[Measured]) -> list[FacePrediction]:
         """Ask every model once for all faces of a batch, in order."""
-        placed = [(row, item.frame.rgb) for item in items for row in face_rows(item)]
-        faces = [_unlabelled(row, _crop(frame_rgb, row[-1].box_xyxy)) for row, frame_rgb in placed]
-        table = make_table([row for row, _ in placed], self.extractor)
+        rows = [row for item in items for row in face_rows(item)]
+        pictures = [item.frame.rgb for item in items for _ in item.faces]
+        crops = FaceCrops(pictures, [row[-1].box_xyxy for row in rows])
+        faces = [_unlabelled(row, crop) for row, crop in zip(rows, crops.around(CROP_PX), strict=True)]
+        table = make_table(rows, self.extractor)
         for name, model in self.models.items():
-            _add_answers(name, model, faces, table)
+            _add_answers(name, model, faces, table, crops)
         return faces
 
     def _check_models(self, *, backend_named: bool) -> None:
@@ -176,7 +177,7 @@ class Predictor:
             if model.consumes == "pixels":
                 continue
             try:
-                model.predict_proba(_shown(model, table, np.zeros((0, CROP_PX, CROP_PX, 3), np.uint8)))
+                model.predict_proba(_shown(model, table, FaceCrops([], [])))
             except ModelError as error:
                 raise ModelError(
                     f"model {name}: {error}; fit one on AUs of {self.extractor.name}, "
@@ -188,10 +189,6 @@ class Predictor:
                     f"fit it on one that does, as 'feat-pipeline extract' writes (aus.csv with aus.meta.json "
                     f"beside it)"
                 )
-
-
-def _crop(frame_rgb: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
-    return warp(frame_rgb, box_matrix(box_xyxy, CROP_PX), CROP_PX)
 
 
 def _unlabelled(row: tuple[Any, ...], crop_rgb: np.ndarray) -> FacePrediction:
@@ -210,7 +207,9 @@ def _unlabelled(row: tuple[Any, ...], crop_rgb: np.ndarray) -> FacePrediction:
     )
 
 
-def _add_answers(name: str, model: Any, faces: list[FacePrediction], table: AUTable) -> None:
+def _add_answers(
+    name: str, model: Any, faces: list[FacePrediction], table: AUTable, crops: FaceCrops
+) -> None:
     if model.consumes == "aus" and hasattr(model, "coef_"):  # others have no coefficients to explain by
         from analysis.explain import explain_many
 
@@ -219,13 +218,12 @@ def _add_answers(name: str, model: Any, faces: list[FacePrediction], table: AUTa
                 face.probabilities[name] = dict(explanation.probabilities)
                 face.explanations[name] = explanation
         return
-    crops = np.stack([face.crop_rgb for face in faces])
     for face, row in zip(faces, model.predict_proba(_shown(model, table, crops)), strict=True):
         if not np.isnan(row).any():
             face.probabilities[name] = dict(zip(map(str, model.classes_), map(float, row), strict=True))
 
 
-def _shown(model: Any, table: AUTable, crops: np.ndarray) -> Any:
+def _shown(model: Any, table: AUTable, crops: FaceCrops) -> Any:
     """Return what the model consumes: the table, the crops, or both by name."""
     seen = {"aus": table, "pixels": crops}
     return seen.get(model.consumes, seen)

@@ -13,6 +13,7 @@ import numpy as np
 from analysis.facs import in_order
 from analysis.files import atomic_path
 from feat_pipeline.align import box_matrix, warp
+from feat_pipeline.crops import FaceCrops
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import MODEL_FILE
 from feat_pipeline.outputs import named_errors
@@ -111,13 +112,14 @@ def check_fitted(model: Any) -> None:
         raise UsageError("the model is not fitted: call fit first")
 
 
-def as_seen(crops: np.ndarray, size: int) -> np.ndarray:
+def as_seen(crops: np.ndarray | FaceCrops, size: int) -> np.ndarray:
     """Cut, grey and scale crops to what the models look at.
 
     Parameters
     ----------
-    crops : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        RGB crops as `Predictor` cuts them, a margin around the detector's box; or grey crops cut at the box.
+    crops : FaceCrops, or ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        Faces as `Predictor` hands them on; RGB crops with a margin around the detector's box, as
+        `FacePrediction` shows them; or grey crops cut at the box.
     size : int
         Side, px.
 
@@ -132,6 +134,8 @@ def as_seen(crops: np.ndarray, size: int) -> np.ndarray:
     """
     import cv2
 
+    if isinstance(crops, FaceCrops):
+        return crops.inside(size)
     crops = np.asarray(crops)
     if crops.dtype != np.uint8 or crops.ndim not in (3, 4) or crops.shape[3:] not in ((), (3,)):
         raise InputError(

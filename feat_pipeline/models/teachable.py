@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.facs import EMOTIONS
+from feat_pipeline.crops import FaceCrops
 from feat_pipeline.errors import InputError, UnavailableError
 from feat_pipeline.models.base import as_seen, read_model, write_model
 from feat_pipeline.outputs import OutputFolder
@@ -98,7 +99,7 @@ class TeachableMachine:
         """
         import cv2
 
-        X = np.asarray(X)
+        X = X.around(SIDE) if isinstance(X, FaceCrops) else np.asarray(X)
         as_seen(X[:1], 8)  # refuses what are no crops
         answers = [np.zeros((0, len(self.classes_)))]
         for start in range(0, len(X), _ROWS_AT_ONCE):

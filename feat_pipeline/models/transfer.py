@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from feat_pipeline.align import box_matrix, warp
+from feat_pipeline.crops import FaceCrops
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.models import models_dir
 from feat_pipeline.models.base import (
@@ -36,7 +37,7 @@ class Backbone(Protocol):
 
     digest: str
 
-    def features(self, crops: np.ndarray) -> np.ndarray:
+    def features(self, crops: np.ndarray | FaceCrops) -> np.ndarray:
         """Return what the network makes of crops as models are shown them."""
         ...
 
@@ -242,9 +243,11 @@ class EmbeddedBackbone:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
 
-    def features(self, crops: np.ndarray) -> np.ndarray:
+    def features(self, crops: np.ndarray | FaceCrops) -> np.ndarray:
         """Return the features, float32, shape (n, d); crops get the margin that the network knows."""
         side = self.SIZE
+        if isinstance(crops, FaceCrops):
+            crops = crops.around(side)
         if crops.ndim == 4:
             import cv2
 
@@ -279,7 +282,7 @@ class MobileNetBackbone:
         self._net = net.features.eval()
         self._norm = weights.transforms()
 
-    def features(self, crops: np.ndarray) -> np.ndarray:
+    def features(self, crops: np.ndarray | FaceCrops) -> np.ndarray:
         """Return the features, float32, shape (n, 1280), of the faces inside their boxes, in grey."""
         import torch
 
@@ -295,8 +298,8 @@ def _backbone(name: str) -> Backbone:
     return resolve(BACKBONES[name])()
 
 
-def _features(net: Backbone, X: np.ndarray) -> np.ndarray:
-    X = np.asarray(X)
+def _features(net: Backbone, X: np.ndarray | FaceCrops) -> np.ndarray:
+    X = X if isinstance(X, FaceCrops) else np.asarray(X)
     as_seen(X[:1], 8)  # refuses what are no crops
     if not len(X):
         raise InputError("faces: expected at least one, got none")

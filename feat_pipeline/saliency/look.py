@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.errors import AnalysisError
+from feat_pipeline.crops import FaceCrops
 from feat_pipeline.errors import InputError
 from feat_pipeline.predict import FacePrediction, Predictor
 from feat_pipeline.runlog import RunLog
@@ -47,7 +48,7 @@ class Look:
         (self.name, self.model), (self.other, self.regression) = predictor.models.items()
         self.options, self.target, self.most, self.log = options, target, figures, log
         self.size: int | None = self.model.size_ if has_gradients(self.model) else None
-        self.waiting: list[FacePrediction] = []
+        self.waiting: list[tuple[FacePrediction, np.ndarray]] = []
         self.faces: list[dict[str, Any]] = []
         self.aus: list[dict[str, float]] = []
         self.tables: list[pd.DataFrame] = []
@@ -55,8 +56,8 @@ class Look:
         self.drawn: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.checked: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def add(self, faces: list[FacePrediction]) -> None:
-        """Take the faces of a frame; those that cannot be explained are listed in the log."""
+    def add(self, faces: list[FacePrediction], picture: np.ndarray) -> None:
+        """Take the faces of a picture, RGB; those that cannot be explained are listed in the log."""
         for face in faces:
             if not np.isfinite([*face.aus.values(), *face.landmarks.ravel()]).all():
                 continue  # listed by the log already
@@ -64,7 +65,7 @@ class Look:
                 where = Skipped(face.input, face.frame, f"face {face.face}: {OUTSIDE}")
                 self.log.skip(where, "landmarks outside")
                 continue
-            self.waiting.append(face)
+            self.waiting.append((face, picture))
         if len(self.waiting) >= FACES_AT_ONCE:
             self.finish()
 
@@ -72,8 +73,10 @@ class Look:
         """Explain the faces that wait."""
         if not self.waiting:
             return
-        faces, self.waiting = self.waiting, []
-        crops, masks = np.stack([face.crop_rgb for face in faces]), self._masks(faces)
+        faces, pictures = zip(*self.waiting, strict=True)
+        self.waiting = []
+        waiting, masks = FaceCrops(pictures, [face.box_xyxy for face in faces]), self._masks(faces)
+        crops = np.asarray(waiting) if self.size is None else waiting.inside(self.size)
         found = attribute(self.model, crops, self.target, masks=masks, **self.options)
         table = by_region(found, masks)
         table["face"] += len(self.faces)
@@ -140,7 +143,7 @@ class Look:
             figure.savefig(buffer, format="png", dpi=DPI)
             yield _picture(number), buffer.getvalue()
 
-    def _masks(self, faces: list[FacePrediction]) -> np.ndarray:
+    def _masks(self, faces: Sequence[FacePrediction]) -> np.ndarray:
         points = np.stack([landmarks_seen(face, self.size) for face in faces])
         return region_masks(points, self.size or faces[0].crop_rgb.shape[0])
 

@@ -136,7 +136,8 @@ def saliency_files(
     found = predictor.predict_many(map(read_frame, photos))
     for item in progress(found, total=len(photos), unit="photo"):
         log.add(item.measured if isinstance(item, Predicted) else item)
-        look.add(item.faces if isinstance(item, Predicted) else [])
+        if isinstance(item, Predicted):
+            look.add(item.faces, item.measured.frame.rgb)
     look.finish()
     table, result = look.result(people, draws, seed)
     result.facts.update(_of_surrogate(against))

@@ -89,6 +89,7 @@ def test_a_model_on_pixels_sees_the_crops_and_gives_no_reasons(fakes, photos, mo
         classes_ = np.array(["happy", "sad"])
 
         def predict_proba(self, X):
+            X = np.asarray(X)
             assert X.dtype == np.uint8 and X.shape == (2, 160, 160, 3)
             return np.tile([0.25, 0.75], (len(X), 1))
 
