@@ -9,6 +9,10 @@ label smoothing .1, mixup .2, dropout .3, a moving average of the weights (.999)
 up to 15 degrees, scaled by 15 % and shifted by 8 %, their light changed and half of them partly erased;
 40x40 px in the first 60 % of the epochs and 48x48 px in the rest; products in bfloat16.
 
+With ``--start MODEL`` a network that this tool has trained goes on: from its weights, at 48x48 px throughout,
+with a highest rate of .05, towards the mean of the label and of what MODEL itself answers (a network that
+teaches its successor: Furlanello et al., 2018), since FER2013's labels are noisy.
+
 The Training part is learned, the epoch and the temperature are chosen on PublicTest. The folder OUT gets
 ``model.json``, ``weights.safetensors`` and ``evaluation.json``: what `fer2013_protocol.judge_part` tells of
 the model as it was written. ``WORK/checkpoint.pt`` is written after every
@@ -21,13 +25,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from fer2013_protocol import judge_part, near_copied, say
 
-from feat_pipeline.datasets.faces import copied_from
+from feat_pipeline.datasets.faces import LabelledFaces, copied_from
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.recipe import Recipe
@@ -37,7 +43,16 @@ SIZES = ((0.0, 40), (0.6, 48))
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    return Recipe(epochs=args.epochs, seed=args.seed, mixup=0.2, sizes=SIZES)
+    first = Recipe(epochs=args.epochs, seed=args.seed, mixup=0.2, sizes=SIZES)
+    return replace(first, rate=0.05, sizes=((0.0, 48),)) if args.start else first
+
+
+def taught(faces: LabelledFaces, teacher: CnnClassifier) -> pd.DataFrame:
+    """Return the mean of label and teacher's answer, a column a class."""
+    shares = teacher.predict_proba(faces.images)
+    for column, name in enumerate(teacher.classes_):
+        shares[:, column] = (shares[:, column] + (faces.emotions == name)) / 2
+    return pd.DataFrame(shares, columns=teacher.classes_)
 
 
 def main() -> None:
@@ -48,6 +63,7 @@ def main() -> None:
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv, to be judged by its majority too")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="folder of the model; WORK/model by default")
+    parser.add_argument("--start", type=Path, help="folder of a network that goes on and teaches")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -66,8 +82,13 @@ def main() -> None:
     learned, public = faces.part("Training"), faces.part("PublicTest")
     if args.limit:
         learned = learned.select(np.arange(args.limit))
-    model = CnnClassifier(recipe=recipe_of(args)).fit(
-        learned.images, learned.emotions, validation=(public.images, public.emotions),
+    start, shares, before = None, None, None
+    if args.start:
+        start = CnnClassifier.load(args.start)
+        shares = taught(learned, start)
+        before = json.loads((args.start / "evaluation.json").read_text())["training"]
+    model = CnnClassifier(recipe=recipe_of(args), start=start).fit(
+        learned.images, learned.emotions, shares=shares, validation=(public.images, public.emotions),
         work=args.work, resume=args.resume, report=say,
     )  # fmt: skip
     model.save(out)
@@ -78,6 +99,7 @@ def main() -> None:
                      "best_epoch": int(history["val_accuracy"].argmax()) + 1,
                      "hours": round(float(history["seconds"].sum()) / 3600, 2),
                      "parameters": sum(value.numel() for value in model.to_torch().parameters())},
+        "training before": before,
         "temperature": round(model.temperature_, 4),
     }  # fmt: skip
     copied = copied_from(faces, "Training")
