@@ -63,7 +63,7 @@ def network(recipe: Recipe, start: CnnClassifier | None) -> Answer:
         known = None if groups is None else groups[train]
         learned, judged = grouped_folds(faces.emotions[train], known, folds=INNER)[0]
         parts = [(faces.images[train][rows], faces.emotions[train][rows]) for rows in (learned, judged)]
-        model = CnnClassifier(recipe=recipe).fit(*parts[0], validation=parts[1], start=start)
+        model = CnnClassifier(recipe=recipe, start=start).fit(*parts[0], validation=parts[1])
         return model.classes_.tolist(), model.predict_proba(faces.images[test])
 
     return answer

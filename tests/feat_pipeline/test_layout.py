@@ -67,9 +67,7 @@ def test_analysis_imports_neither_the_other_package_nor_torch_nor_cv2():
 def test_the_checkout_holds_the_shipped_models():
     assert models_dir() == ROOT / "models"
     for name in SHIPPED:
-        assert {"model.json", "coefficients.csv", "CARD.md"} <= {
-            p.name for p in (models_dir() / name).iterdir()
-        }
+        assert {"model.json", "CARD.md"} <= {p.name for p in (models_dir() / name).iterdir()}
 
 
 def test_the_wheel_holds_both_packages_their_data_and_the_models(tmp_path):
