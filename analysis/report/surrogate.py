@@ -62,7 +62,9 @@ def surrogate_view(result: Saved) -> dict[str, Any]:
             "fidelity": drawn(
                 plots.fidelity(result), f"Fidelity to {explains} beside that of the references."
             ),
-            "stability": drawn(
+            "stability": None
+            if tables["stability"].empty
+            else drawn(
                 plots.stability(result), "Coefficients of the surrogate and how they move between draws."
             ),
         },

@@ -174,6 +174,13 @@ def test_fidelity_stands_beside_its_references_and_the_furthest_faces_are_listed
     assert shown[4] == f"{first['distance']:.2f}"
 
 
+def test_a_surrogate_of_too_many_terms_is_reported_without_its_draws(tmp_path):
+    many = made.surrogate(4, THREE)
+    many.tables["stability"] = many.tables["stability"].iloc[:0]
+    _, page = report(tmp_path / "d", surrogate=many)
+    assert "That was not measured" in page.words
+
+
 @pytest.mark.parametrize("name", ["inference", "ridge", "comparison", "surrogate"])
 def test_a_report_is_one_file_without_script_that_can_be_read_by_ear(name, request):
     html, page = request.getfixturevalue(name)[:2]
