@@ -5,7 +5,7 @@
 The crops lie in one folder an emotion and are named by subject, sequence and frame. Each crop is answered
 by models that learned from the other folds: five folds of whole subjects, and five random folds, in which
 frames of one sequence stand on both sides, as in many published results. Networks take their epoch by
-further subjects (or, where the split is random, rows) held out of the training folds, one in eight.
+further subjects (or, where the split is random, rows) held out of the training folds, one in six.
 
 `cnn` begins from random weights, `cnn-tuned` from the model of ``--start``; `logit` and `gbm-aus` see the
 AUs of the embedded backend, whose formulas were chosen by FACS codes of CK+ faces, though not by emotions.
@@ -39,7 +39,7 @@ from feat_pipeline.models.texture import TextureClassifier
 from feat_pipeline.models.transfer import TransferClassifier
 from feat_pipeline.recipe import Recipe
 
-FOLDS, INNER = 5, 8
+FOLDS, INNER = 5, 6
 SCRATCH = Recipe(epochs=40, batch=32, rate=0.05, average=0.99)
 TUNED = Recipe(epochs=15, batch=32, rate=0.01, average=0.99)
 

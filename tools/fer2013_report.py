@@ -62,7 +62,9 @@ def main() -> None:
     join([work / part / "predictions.csv" for part in ("PublicTest", "PrivateTest")], answers)
     step(aus, "extract", faces / "PublicTest", faces / "PrivateTest", "--detector", "none")
     named = ("--predictions", answers, "--model", Path(args.cnn).name)
-    step(work / "surrogate", "surrogate", "--aus", aus / "aus.csv", *named)
+    step(
+        work / "surrogate", "surrogate", "--aus", aus / "aus.csv", "--terms", "pairs", "--alpha", "10", *named
+    )
 
 
 def predict(part: str, models: list[str], work: Path) -> None:

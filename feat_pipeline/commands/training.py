@@ -102,7 +102,7 @@ def _add_train(commands: Any) -> None:
         help="of cnn: a published network's, such as patr8609 (default: our own)",
     )
     training.add_argument(
-        "--start", metavar="DIR", help="of cnn: the trained one to begin from; lower --rate for it"
+        "--start", metavar="NAME|DIR", help="of cnn: the trained one to begin from; lower --rate for it"
     )
     training.add_argument(
         "--views",

@@ -14,7 +14,7 @@ import numpy as np
 from feat_pipeline.errors import InputError
 from feat_pipeline.registry import resolve
 
-SHIPPED: tuple[str, ...] = ("logit-embedded",)
+SHIPPED: tuple[str, ...] = ("logit-embedded", "cnn-fer2013")
 DEFAULT_MODELS: tuple[str, ...] = ("logit-embedded",)  # the others have no coefficients to explain by
 MODEL_FILE = "model.json"
 
