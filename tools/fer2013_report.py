@@ -59,7 +59,7 @@ def main() -> None:
     predict("PrivateTest", [*members, str(work / "vote")], work)
     step(work / "comparison", "compare", work / "PrivateTest", "--labels", faces / "PrivateTest")
     answers, aus = work / "answers.csv", work / "aus"
-    join([work / part / "predictions.csv" for part in ("PublicTest", "PrivateTest")], answers)
+    join([work / part for part in ("PublicTest", "PrivateTest")], answers)
     step(aus, "extract", faces / "PublicTest", faces / "PrivateTest", "--detector", "none")
     named = ("--predictions", answers, "--model", Path(args.cnn).name)
     step(
@@ -72,10 +72,13 @@ def predict(part: str, models: list[str], work: Path) -> None:
     step(work / part, "predict", work / "faces" / part, "--detector", "none", *named)
 
 
-def join(files: list[Path], out: Path) -> None:
+def join(folders: list[Path], out: Path) -> None:
+    """Write the answers of several runs of predict as one table beside their folders."""
     import pandas as pd
 
-    pd.concat([pd.read_csv(file) for file in files]).to_csv(out, index=False)
+    tables = [pd.read_csv(folder / "predictions.csv") for folder in folders]
+    tables = [t.assign(picture=f.name + "/" + t["picture"]) for t, f in zip(tables, folders, strict=True)]
+    pd.concat(tables).to_csv(out, index=False)
 
 
 if __name__ == "__main__":
