@@ -39,14 +39,12 @@ def portraits(n: int) -> np.ndarray:
     return np.stack(crops)
 
 
-def answerer(name: str, threads: int):
+def answerer(name: str):
     """Return a function from crops to probabilities."""
     from feat_pipeline.models import load_model
 
     model = load_model(name)
     if model.consumes == "pixels":
-        if hasattr(model, "threads"):
-            model.threads = threads
         return model.predict_proba
     from feat_pipeline.extract.crops import crop_table
 
@@ -56,7 +54,7 @@ def answerer(name: str, threads: int):
 
 
 def child(args: argparse.Namespace) -> None:
-    answer = answerer(args.models[0], args.threads)
+    answer = answerer(args.models[0])
     crops = portraits(args.faces)
     answer(crops[:BATCH])
     start = time.perf_counter()
@@ -78,7 +76,7 @@ def run(arguments: list[str], cores: set[int]) -> str:
 
 
 def rate(model: str, faces: int, cores: set[int], repeats: int) -> float:
-    given = [model, "--faces", str(faces), "--threads", str(len(cores)), "--child"]
+    given = [model, "--faces", str(faces), "--child"]
     return statistics.median(json.loads(run(given, cores)) for _ in range(repeats))
 
 
@@ -99,7 +97,6 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, help="write the table as CSV as well")
-    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:

@@ -90,7 +90,7 @@ class CnnClassifier:
         start: CnnClassifier | None = None,
         held_out: float = 0.1,
         views: str = "mirror",
-        threads: int = 1,
+        threads: int = 0,
     ) -> None:
         self.recipe = recipe
         self.architecture = architecture
