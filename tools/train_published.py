@@ -1,9 +1,9 @@
 """Train the networks that others have published under one protocol, and lay their claims beside it.
 
-    python tools/train_published.py --fer2013 DATA/fer2013.csv --work WORK [--only NAME] [--resume]
+    python tools/train_published.py --fer2013 DATA/fer2013.csv --work WORK [--only NAME-K] [--resume]
     python tools/train_published.py ... --final                # once: PrivateTest
 
-Each architecture of `feat_pipeline.models.architectures` learns FER2013's Training part with the recipe of
+Each published architecture learns FER2013's Training part with the recipe of
 tools/train_cnn.py, at 48x48 px throughout. Those without norms take the rate at which two of them were
 published, .01. The epoch and the temperature are chosen on PublicTest, with the classes that were published:
 four for patr8609, seven for the others; for happy-ryan also the six of its project. WORK/NAME-K holds each
@@ -28,7 +28,6 @@ from fer2013_protocol import count_parameters, judge, near_copied, say
 from analysis.facs import EMOTIONS
 from feat_pipeline.datasets.faces import FOUR_EMOTIONS, SIX_EMOTIONS, LabelledFaces, with_classes
 from feat_pipeline.datasets.fer2013 import read_fer2013
-from feat_pipeline.models.architectures import ARCHITECTURES
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.recipe import Recipe
 from feat_pipeline.train import CHECKPOINT
@@ -122,7 +121,8 @@ def main() -> None:
     )
     parser.add_argument("--fer2013", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--only", choices=ARCHITECTURES, help="train this one and leave the others")
+    folders = [run.folder for run in RUNS]
+    parser.add_argument("--only", choices=folders, help="train this one and leave the others")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=1)
@@ -138,7 +138,7 @@ def main() -> None:
     for run in RUNS:
         evaluation = args.work / run.folder / "evaluation.json"
         result = json.loads(evaluation.read_text()) if evaluation.is_file() else None
-        if args.only in (None, run.name):
+        if args.only in (None, run.folder):
             faces = with_classes(all_faces, run.classes)
             if result is None and args.final:
                 parser.error(f"{evaluation} is absent; train without --final first")
