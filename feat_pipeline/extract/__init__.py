@@ -6,7 +6,8 @@ and AUs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,7 +18,14 @@ from feat_pipeline.registry import resolve
 if TYPE_CHECKING:
     from feat_pipeline.detect import Detection
 
-BACKENDS: dict[str, str] = {"embedded": "feat_pipeline.extract.embedded:EmbeddedExtractor"}
+ENTRY_POINTS = "feat_pipeline.backends"
+
+# Name -> class. Installed packages add theirs by an entry point of this group.
+BACKENDS: dict[str, str] = {
+    "embedded": "feat_pipeline.extract.embedded:EmbeddedExtractor",
+}
+for _entry in entry_points(group=ENTRY_POINTS):
+    BACKENDS.setdefault(_entry.name, _entry.value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +44,8 @@ class FaceAUs:
         Rotations about x, y and z in radians, with OpenFace's signs.
     aus : dict of str to float
         AU column, such as ``AU12_r``, to its value.
+    extra : dict of str to float
+        What else the backend says of the face, by the names of its ``extra_columns``.
     """
 
     box_xyxy: np.ndarray
@@ -43,15 +53,33 @@ class FaceAUs:
     landmarks: np.ndarray
     pose_rad: np.ndarray
     aus: dict[str, float]
+    extra: dict[str, float] = field(default_factory=dict)
 
 
 class AUExtractor(Protocol):
-    """What every backend offers."""
+    """What every backend offers.
+
+    Attributes
+    ----------
+    name, version : str
+    scale : {'r', 'c', 'p'}
+        Of its AUs; see `analysis.facs.SCALES`.
+    au_columns : tuple of str
+        The AUs it measures, such as ``AU12_r``.
+    extra_columns : tuple of str
+        Further numbers that it gives of each face; they stand in its tables too.
+
+    Notes
+    -----
+    The class may offer ``check()``, which returns the version or raises `UnavailableError` without loading
+    what the backend needs to run; else the backend is built to know.
+    """
 
     name: str
     version: str
     scale: str
     au_columns: tuple[str, ...]
+    extra_columns: tuple[str, ...]
 
     def extract(self, frames: list[np.ndarray], detections: list[list[Detection]]) -> list[list[FaceAUs]]:
         """Measure every detected face of uint8 RGB pictures, in the order of the detections."""
@@ -103,9 +131,10 @@ def available_backends() -> list[BackendStatus]:
     statuses = []
     for name in BACKENDS:
         try:
-            extractor = make_extractor(name)
+            backend = resolve(BACKENDS[name])
+            version = backend.check() if hasattr(backend, "check") else backend().version
         except (UnavailableError, ImportError) as error:
             statuses.append(BackendStatus(name, "", False, str(error)))
         else:
-            statuses.append(BackendStatus(name, extractor.version, True))
+            statuses.append(BackendStatus(name, version, True))
     return statuses

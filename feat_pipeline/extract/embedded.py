@@ -58,6 +58,7 @@ class EmbeddedExtractor:
 
     name = "embedded"
     scale = "r"
+    extra_columns = ()
 
     def __init__(self, directory: str | Path | None = None, threads: int = 1) -> None:
         import onnxruntime

@@ -87,14 +87,14 @@ def make_table(rows: list[tuple[Any, ...]], extractor: AUExtractor, **extra: Any
     ----------
     rows : list of tuple
     extractor : AUExtractor
-        What measured them; its name, version, scale and AU columns go into the table.
+        What measured them; its name, version, scale, AU columns and extra columns go into the table.
     **extra
         Further facts for the table's metadata.
 
     Returns
     -------
     AUTable
-        Box (px), confidence, head pose (radians), AUs and 68 landmarks (px) of every face.
+        Box (px), confidence, head pose (radians), AUs, 68 landmarks (px) and extra columns of every face.
     """
     import pandas as pd
 
@@ -102,8 +102,8 @@ def make_table(rows: list[tuple[Any, ...]], extractor: AUExtractor, **extra: Any
 
     names = ("input", "frame", "time_s", "face")
     points = [f"{axis}_{i}" for axis in "xy" for i in range(LANDMARKS)]
-    columns = [*_COLUMNS, *extractor.au_columns, *points]
-    numbers = [_face_numbers(row[-1], extractor.au_columns) for row in rows]
+    columns = [*_COLUMNS, *extractor.au_columns, *points, *extractor.extra_columns]
+    numbers = [_face_numbers(row[-1], extractor) for row in rows]
     left = pd.DataFrame([row[:-1] for row in rows], columns=names)
     left = left.astype({"input": "str", "frame": "int64", "time_s": "float64", "face": "int64"})
     right = pd.DataFrame(
@@ -118,11 +118,12 @@ def make_table(rows: list[tuple[Any, ...]], extractor: AUExtractor, **extra: Any
     )
 
 
-def _face_numbers(face: FaceAUs, au_columns: tuple[str, ...]) -> np.ndarray:
+def _face_numbers(face: FaceAUs, extractor: AUExtractor) -> np.ndarray:
     x0, y0, x1, y1 = face.box_xyxy
-    aus = [face.aus[column] for column in au_columns]
+    aus = [face.aus[column] for column in extractor.au_columns]
+    extra = [face.extra.get(column, np.nan) for column in extractor.extra_columns]
     head = [x0, y0, x1 - x0, y1 - y0, face.confidence, *face.pose_rad]
-    return np.concatenate([head, aus, np.asarray(face.landmarks).T.ravel()]).astype(np.float32)
+    return np.concatenate([head, aus, np.asarray(face.landmarks).T.ravel(), extra]).astype(np.float32)
 
 
 def _ahead(items: Iterator[_T], name: str) -> Iterator[_T]:

@@ -40,6 +40,7 @@ class FakeExtractor:
     version = "7"
     scale = "r"
     au_columns = ("AU04_r", "AU12_r", "AU25_r")
+    extra_columns = ()
 
     def extract(self, frames, detections):
         return [
