@@ -3,13 +3,13 @@
     python tools/train_published.py --fer2013 DATA/fer2013.csv --work WORK [--only NAME-K] [--resume]
     python tools/train_published.py ... --final                # once: PrivateTest
 
-Each published architecture learns FER2013's Training part with the recipe of
-tools/train_cnn.py, at 48x48 px throughout. Those whose last layers
-have no norms take the rate at which two of them were published, .01: at .1 patr8609 stays at chance. The epoch and the temperature are chosen on PublicTest, with the classes that were published:
-four for patr8609, seven for the others; for happy-ryan also the six of its project. WORK/NAME-K holds each
-network with its checkpoint and ``evaluation.json``; WORK/published.json, .csv and .md hold the table, its
-accuracies in percent with half their 95 % interval. What is done is left alone when the tool is run again;
-``--resume`` goes on with a training that was stopped.
+Each published architecture learns FER2013's Training part with the recipe of tools/train_cnn.py, at 48x48 px
+throughout. Those whose last layers have no norms take the rate at which two of them were published, .01: at
+.1 patr8609 stays at chance. The epoch and the temperature are chosen on PublicTest, with the classes that
+were published: four for patr8609, seven for the others; for happy-ryan also the six of its project.
+WORK/NAME-K holds each network with its checkpoint and ``evaluation.json``; WORK/published.json, .csv and .md
+hold the table, its accuracies in percent with half their 95 % interval. What is done is left alone when the
+tool is run again; ``--resume`` goes on with a training that was stopped.
 PrivateTest is looked at once, when everything is decided: ``--final`` trains nothing.
 """
 
@@ -48,7 +48,7 @@ class Run:
 
 
 RUNS = (
-    Run("patr8609", FOUR_EMOTIONS, 0.01, "71.3 % of a random tenth of all faces, normalised with all of them"),
+    Run("patr8609", FOUR_EMOTIONS, 0.01, "71.3 % of a random tenth of all, normalised with all of them"),
     Run("happy-ryan", EMOTIONS, 0.1, "66.23 % of PrivateTest"),
     Run("happy-ryan", SIX_EMOTIONS, 0.1, "none with these six classes"),
     Run("luanshiyinyang", EMOTIONS, 0.01, "about 67 % of PublicTest, which chose the epoch, and PrivateTest"),
