@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.autable_write import META_KEY, write_tables
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES, SCALES, parse_column
-from analysis.files import atomic_path
 
 ID_COLUMNS = ("input", "frame", "time_s", "face", "x", "y", "w", "h", "confidence")
 POSE_COLUMNS = ("pose_Rx", "pose_Ry", "pose_Rz")
 LANDMARK_COLUMNS = tuple(f"{axis}_{point}" for axis in "xy" for point in range(68))
 
-_META_KEY = b"autable"
 _META_VERSION = 1
 
 
@@ -197,20 +195,7 @@ class AUTable:
         OSError
             Where the folder cannot be written.
         """
-        path = Path(path)
-        suffix = _suffix(path)
-        if suffix == ".parquet":
-            with atomic_path(path) as temporary:
-                self._write_parquet(temporary)
-            return path
-        with atomic_path(meta_path(path)) as temporary:
-            temporary.write_text(json.dumps(self.meta, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        text = self.frame.copy(deep=False)
-        if "time_s" in text and text["time_s"].dtype.kind == "f":
-            text["time_s"] = [f"{seconds:.10g}" if seconds == seconds else "" for seconds in text["time_s"]]
-        with atomic_path(path) as temporary:
-            text.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        return path
+        return write_tables([self], path, rows=len(self))
 
     @classmethod
     def read(cls, path: str | Path) -> AUTable:
@@ -249,7 +234,7 @@ class AUTable:
         from analysis.autable_read import read_table
 
         path = Path(path)
-        found = read_table(path, _META_KEY)
+        found = read_table(path, META_KEY)
         frame, scale, notes = _one_scale(found.frame, found.meta, path)
         try:
             table = cls(
@@ -264,14 +249,6 @@ class AUTable:
         table.notes = [*found.notes, *notes]
         return table.validate(str(path))
 
-    def _write_parquet(self, path: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        arrow = pa.Table.from_pandas(self.frame, preserve_index=False)
-        meta = {**(arrow.schema.metadata or {}), _META_KEY: json.dumps(self.meta).encode()}
-        pq.write_table(arrow.replace_schema_metadata(meta), path)
-
     def _with(self, frame: pd.DataFrame) -> AUTable:
         table = AUTable(
             frame,
@@ -282,18 +259,6 @@ class AUTable:
         )
         table.notes = list(self.notes)
         return table
-
-
-def meta_path(path: str | Path) -> Path:
-    """Where the metadata of a CSV stand: `aus.meta.json` beside `aus.csv`."""
-    return Path(path).with_suffix(".meta.json")
-
-
-def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise TableError(f"{path}: an AU table ends in .csv or .parquet, got {suffix or 'no suffix'}")
-    return suffix
 
 
 def _ordered(columns: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.autable_write import meta_path
 from analysis.dialects import OWN, Dialect, dialect_of
 from analysis.errors import TableError
 
@@ -229,7 +230,7 @@ def _header(path: Path) -> list[str]:
 
 
 def _read_meta(path: Path) -> dict[str, Any]:
-    meta_file = path.with_suffix(".meta.json")
+    meta_file = meta_path(path)
     if not meta_file.is_file():
         return {}
     try:

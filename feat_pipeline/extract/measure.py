@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from feat_pipeline.errors import UnavailableError
+from feat_pipeline.extract.between import find_faces
 from feat_pipeline.sources import Frame, Skipped
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     _Found = tuple[Frame, list[Detection]]
 
 _T = TypeVar("_T")
+_K = TypeVar("_K")
 BATCH_FRAMES = 32
 BATCH_PIXELS = 50_000_000  # bounds the memory: three batches are held at a time
 LANDMARKS = 68
@@ -39,7 +41,7 @@ class Measured:
 def measure(
     items: Iterable[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
 ) -> Iterator[Measured | Skipped]:
-    """Find and measure the faces of every frame, in order; see `measure_batches`."""
+    """Find and measure the faces of every frame, in order; see `measure_chunks`."""
     for batch in measure_batches(items, detector, extractor):
         yield from batch
 
@@ -47,26 +49,43 @@ def measure(
 def measure_batches(
     items: Iterable[Frame | Skipped], detector: FaceDetector, extractor: AUExtractor
 ) -> Iterator[list[Measured | Skipped]]:
+    """Find and measure the faces of every frame, in order, by batches; see `measure_chunks`."""
+    for _, batch in measure_chunks([(None, items)], detector, extractor):
+        yield batch
+
+
+def measure_chunks(
+    chunks: Iterable[tuple[_K, Iterable[Frame | Skipped]]],
+    detector: FaceDetector,
+    extractor: AUExtractor,
+    *,
+    detect_every_s: float = 0.0,
+) -> Iterator[tuple[_K, list[Measured | Skipped]]]:
     """Find and measure the faces of every frame, in order; the next frames are read meanwhile.
 
     Parameters
     ----------
-    items : iterable of Frame or Skipped
-        What a source gives. It is read in one thread and looked at by the detector in another, each a batch
-        ahead. What was skipped is handed on.
+    chunks : iterable of (key, iterable of Frame or Skipped)
+        What sources give. It is read in one thread and looked at by the detector in another, each a batch
+        ahead. What was skipped is handed on. No batch holds frames of two chunks, so that the numbers of a
+        chunk do not depend on what was measured before it.
     detector : FaceDetector
     extractor : AUExtractor
+    detect_every_s : float
+        The detector looks at a frame of a video at least so often, in seconds; where two looks agree, the
+        boxes between are interpolated (see `feat_pipeline.extract.between`). 0: at every frame.
 
     Yields
     ------
-    list of Measured or Skipped
-        Up to `BATCH_FRAMES` of them. A frame without a face is skipped by `NO_FACE`. One that makes the
-        detector or the extractor fail is skipped with the failure as its reason, and the rest goes on.
+    key, list of Measured or Skipped
+        Up to `BATCH_FRAMES` of them; a chunk without a frame gives one empty list. A frame without a face is
+        skipped by `NO_FACE`. One that makes the detector or the extractor fail is skipped with the failure
+        as its reason, and the rest goes on.
     """
-    read = _ahead(_batches(items), "reader")
-    found = _ahead(([_detect(item, detector) for item in batch] for batch in read), "detector")
-    for batch in found:
-        yield _measure_batch(batch, extractor)
+    read = _ahead(((key, batch) for key, items in chunks for batch in _batches(items)), "reader")
+    found = _ahead(((key, _find(batch, detector, detect_every_s)) for key, batch in read), "detector")
+    for key, batch in found:
+        yield key, _measure_batch(batch, extractor)
 
 
 def is_measured(face: FaceAUs) -> bool:
@@ -138,14 +157,14 @@ def _ahead(items: Iterator[_T], name: str) -> Iterator[_T]:
 
 def _batches(items: Iterable[Frame | Skipped]) -> Iterator[list[Frame | Skipped]]:
     batch: list[Frame | Skipped] = []
-    pixels = 0
-    for item in items:
+    pixels, number = 0, -1
+    for number, item in enumerate(items):
         batch.append(item)
         pixels += item.rgb.size // 3 if isinstance(item, Frame) else 0
         if len(batch) == BATCH_FRAMES or pixels >= BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
-    if batch:
+    if batch or number < 0:
         yield batch
 
 
@@ -154,14 +173,27 @@ def _measure_batch(batch: list[_Found | Skipped], extractor: AUExtractor) -> lis
     return [item if isinstance(item, Skipped) else next(measured) for item in batch]
 
 
-def _detect(frame: Frame | Skipped, detector: FaceDetector) -> _Found | Skipped:
-    if isinstance(frame, Skipped):
-        return frame
+def _find(
+    batch: list[Frame | Skipped], detector: FaceDetector, every_s: float
+) -> list[_Found | Skipped]:
+    frames = [item for item in batch if isinstance(item, Frame)]
+    if len(frames) < 2 or frames[0].path != frames[-1].path:
+        every_s = 0.0  # photos have nothing between them
+    found = iter(find_faces(frames, lambda frame: _detect(frame, detector), every_s))
+    return [item if isinstance(item, Skipped) else _with_faces(item, next(found)) for item in batch]
+
+
+def _with_faces(frame: Frame, found: list[Detection] | Skipped) -> _Found | Skipped:
+    if isinstance(found, Skipped):
+        return found
+    return (frame, found) if found else Skipped(frame.path, frame.index, NO_FACE)
+
+
+def _detect(frame: Frame, detector: FaceDetector) -> list[Detection] | Skipped:
     try:
-        detections = detector.detect(frame.rgb)
+        return detector.detect(frame.rgb)
     except Exception as error:  # whatever one picture does to a third party's code, the rest goes on
         return _failed(frame, "face detection", error)
-    return (frame, detections) if detections else Skipped(frame.path, frame.index, NO_FACE)
 
 
 def _extract(found: list[_Found], extractor: AUExtractor) -> list[Measured | Skipped]:

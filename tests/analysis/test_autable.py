@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.autable import AUTable, meta_path
+from analysis.autable import AUTable
+from analysis.autable_write import meta_path
 from analysis.errors import AnalysisError, TableError
 
 
