@@ -5,8 +5,9 @@
 
 Each published architecture learns FER2013's Training part with the recipe of tools/train_cnn.py, at 48x48 px
 throughout, but for the rate: what has no norms in its last layers learns at the .01 of SGD at which two of
-them were published, or, where that leaves it at chance as patr8609, by Adam at its published .001. The epoch and the temperature are chosen on PublicTest, with the classes that
-were published: four for patr8609, seven for the others; for happy-ryan also the six of its project.
+them were published, or, where that leaves it at chance as patr8609, by Adam at its published .001. The epoch
+and the temperature are chosen on PublicTest, with the classes that were published: four for patr8609, seven
+for the others; for happy-ryan also the six of its project.
 WORK/NAME-K holds each network with its checkpoint and ``evaluation.json``; WORK/published.json, .csv and .md
 hold the table, its accuracies in percent with half their 95 % interval. What is done is left alone when the
 tool is run again; ``--resume`` goes on with a training that was stopped.
