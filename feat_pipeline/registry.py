@@ -8,5 +8,5 @@ from typing import Any
 
 def resolve(entry: str) -> Any:
     """Import what an entry such as ``'feat_pipeline.detect.mtcnn:MtcnnDetector'`` names."""
-    module_name, name = entry.split(":")
-    return getattr(importlib.import_module(module_name), name)
+    module_name, name = entry.partition("[")[0].split(":")  # another package's may name an extra, 'm:C [gpu]'
+    return getattr(importlib.import_module(module_name.strip()), name.strip())

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from feat_pipeline import __version__
-from feat_pipeline.commands import add_command, add_output, print_paths, print_table
-from feat_pipeline.errors import EXIT_DONE, UsageError
+from feat_pipeline.commands import add_command, add_output, print_paths, print_table, say
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, UsageError
+from feat_pipeline.fetch import FETCHABLE
 from feat_pipeline.sources import input_name
 
 
@@ -29,6 +30,15 @@ def _add_models(commands: Any) -> None:
     parser = add_command(actions, "import", _import, text, example)
     parser.add_argument("folder", metavar="FOLDER", help="with keras_model.h5 and labels.txt")
     add_output(parser)
+    text = "download the weights of a backend that others made, once their licences are told"
+    parser = add_command(actions, "fetch", _fetch, text, "feat-pipeline models fetch pyfeat")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        choices=FETCHABLE,
+        metavar="BACKEND",
+        help=f"one or more of {', '.join(FETCHABLE)}",
+    )
 
 
 def _add_report(commands: Any) -> None:
@@ -73,6 +83,22 @@ def _import(arguments: argparse.Namespace) -> int:
     import_export(arguments.folder, out=arguments.out, overwrite=arguments.overwrite)
     print_paths(arguments.out, OUTPUTS)
     return EXIT_DONE
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.fetch import fetch, licences
+
+    failed = False
+    for name in dict.fromkeys(arguments.names):
+        for line in licences(name):
+            say(f"licence of {line}")
+        try:
+            for path in fetch(name):
+                print(input_name(path), flush=True)
+        except (UnavailableError, OutputError) as error:
+            failed = True
+            say(f"{name}: {' '.join(str(error).split())}")
+    return EXIT_SOME_FAILED if failed else EXIT_DONE
 
 
 def _models(arguments: argparse.Namespace) -> int:

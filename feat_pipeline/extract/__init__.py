@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,9 +23,18 @@ ENTRY_POINTS = "feat_pipeline.backends"
 # Name -> class. Installed packages add theirs by an entry point of this group.
 BACKENDS: dict[str, str] = {
     "embedded": "feat_pipeline.extract.embedded:EmbeddedExtractor",
+    "pyfeat": "feat_pipeline.extract.pyfeat:PyfeatV2Extractor",
+    "pyfeat-v1": "feat_pipeline.extract.pyfeat:PyfeatV1Extractor",
+    "pyfeat-v1-svm": "feat_pipeline.extract.pyfeat:PyfeatV1SvmExtractor",
+    "pyfeat-mp": "feat_pipeline.extract.pyfeat:PyfeatMPExtractor",
 }
-for _entry in entry_points(group=ENTRY_POINTS):
-    BACKENDS.setdefault(_entry.name, _entry.value)
+try:
+    for _entry in entry_points(group=ENTRY_POINTS):
+        BACKENDS.setdefault(_entry.name, _entry.value)
+except Exception as _error:  # some package's metadata are damaged, and no business of ours
+    import warnings
+
+    warnings.warn(f"backends of other packages cannot be read: {_error}", stacklevel=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +106,16 @@ class BackendStatus:
 
 
 def choose_backend() -> tuple[str, str]:
-    """Return what 'auto' stands for here: the name of a backend, and why that one."""
-    return "embedded", "it ships with the package and is the only one so far"
+    """Return what 'auto' stands for here: the name of a backend, and why that one.
+
+    That is py-feat's Detectorv2 where its weights are on the machine, else the embedded network. It takes
+    milliseconds and imports neither.
+    """
+    try:
+        resolve(BACKENDS["pyfeat"]).check()
+    except UnavailableError as error:
+        return "embedded", f"it ships with the package; {error}"
+    return "pyfeat", "its weights are on this machine"
 
 
 def make_extractor(name: str = "auto") -> AUExtractor:
@@ -123,18 +140,34 @@ def make_extractor(name: str = "auto") -> AUExtractor:
     name = choose_backend()[0] if name == "auto" else name
     if name not in BACKENDS:
         raise UsageError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
-    return resolve(BACKENDS[name])()
+    return _class_of(name)()
 
 
 def available_backends() -> list[BackendStatus]:
-    """Try every registered backend, in the order of `BACKENDS`."""
-    statuses = []
-    for name in BACKENDS:
-        try:
-            backend = resolve(BACKENDS[name])
-            version = backend.check() if hasattr(backend, "check") else backend().version
-        except (UnavailableError, ImportError) as error:
-            statuses.append(BackendStatus(name, "", False, str(error)))
-        else:
-            statuses.append(BackendStatus(name, version, True))
-    return statuses
+    """Ask every registered backend whether it can run, in the order of `BACKENDS`; none is loaded for it."""
+    return [_status(name) for name in BACKENDS]
+
+
+def _status(name: str) -> BackendStatus:
+    try:
+        backend = _class_of(name)
+        version = str(backend.check() if hasattr(backend, "check") else backend().version)
+    except UnavailableError as error:
+        return BackendStatus(name, "", False, str(error))
+    except Exception as error:  # whatever another package's class does, the list is shown
+        return BackendStatus(name, "", False, f"{BACKENDS[name]} fails: {_told(error)}")
+    return BackendStatus(name, version, True)
+
+
+def _class_of(name: str) -> Any:
+    try:
+        return resolve(BACKENDS[name])
+    except Exception as error:  # the code of another package may raise anything when it is imported
+        raise UnavailableError(
+            f"backend {name}: {BACKENDS[name]} cannot be loaded ({_told(error)}); update or remove the "
+            "package that brings it"
+        ) from error
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -1,0 +1,163 @@
+"""Weights of backends made elsewhere, downloaded to where they belong; the one thing here that downloads."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feat_pipeline.errors import OutputError, UnavailableError, UsageError
+from feat_pipeline.extract.pyfeat_weights import NEEDED, Weights, resources
+from feat_pipeline.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Seconds that the hub has to answer at all before a download is begun.
+PATIENCE_S = 1.5
+
+MEDIAPIPE = "mediapipe"
+FETCHABLE = (*NEEDED, MEDIAPIPE)
+
+
+def licences(name: str) -> list[str]:
+    """Tell the licences of what `fetch` would download, a line for each repository or file.
+
+    Parameters
+    ----------
+    name : str
+        Out of `FETCHABLE`.
+
+    Raises
+    ------
+    UsageError
+        The name is unknown.
+    """
+    if name not in FETCHABLE:
+        raise UsageError(f"models fetch: expected one of {', '.join(FETCHABLE)}, got {name!r}")
+    if name == MEDIAPIPE:
+        return ["Google's face_landmarker.task: Apache License 2.0"]
+    terms = {weights.repo_id: weights.licence for weights in NEEDED[name]}
+    return [f"{repo}: {licence}" for repo, licence in terms.items()]
+
+
+def fetch(name: str) -> list[Path]:
+    """Download the weights of a backend; what is on the machine already stays as it is.
+
+    Parameters
+    ----------
+    name : str
+        Out of `FETCHABLE`.
+
+    Returns
+    -------
+    list of Path
+        The files, each of them whole.
+
+    Raises
+    ------
+    UsageError
+        The name is unknown.
+    UnavailableError
+        Its package is not installed, or the hub cannot be reached or lacks a file.
+    OutputError
+        The folder cannot be written.
+    """
+    if name not in FETCHABLE:
+        raise UsageError(f"models fetch: expected one of {', '.join(FETCHABLE)}, got {name!r}")
+    if name == MEDIAPIPE:
+        return [Path(resolve("feat_pipeline.extract.mediapipe:fetch")())]
+    resources()  # tells that py-feat is missing before the hub is asked
+    if any(weights.found is None for weights in NEEDED[name]):
+        _check_hub()
+    return [weights.found or _download(weights, NEEDED[name]) for weights in NEEDED[name]]
+
+
+def reachable(url: str, patience_s: float = PATIENCE_S) -> str:
+    """Ask a server for any answer, and return why there is none; '' where there is one.
+
+    Parameters
+    ----------
+    url : str
+    patience_s : float
+        Seconds to wait, name look-up and all.
+    """
+    answer: list[str] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=patience_s).close()
+        except urllib.error.HTTPError:
+            answer.append("")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            answer.append(str(getattr(reason, "strerror", None) or reason) or type(error).__name__)
+        else:
+            answer.append("")
+
+    # The look-up of a name has no limit of its own, so the thread is left behind where it hangs.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    return answer[0] if answer else f"no answer within {patience_s:g} s"
+
+
+def _check_hub() -> None:
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        raise UnavailableError(
+            "the Hugging Face hub is switched off by HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE; unset it and "
+            "run the command again"
+        )
+    reason = reachable(constants.ENDPOINT)
+    if reason:
+        raise UnavailableError(
+            f"the hub {constants.ENDPOINT} cannot be reached ({reason}); check the connection and run the "
+            "command again, or copy the models--py-feat--… folders of a machine that has them to "
+            f"{resources()}"
+        )
+
+
+def _download(weights: Weights, wanted: Sequence[Weights]) -> Path:
+    """Let the hub's own client do it: it resumes, checks the size and moves the whole file into its place."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    what = f"{weights.repo_id}/{weights.file}"
+    here = sum(other.found is not None for other in wanted)
+    tally = f"{here} of {len(wanted)} files are on this machine"
+    try:
+        return Path(hf_hub_download(weights.repo_id, weights.file, cache_dir=resources()))
+    except LocalEntryNotFoundError as error:
+        raise UnavailableError(
+            f"{what}: the download broke off ({_reason(error)}); {tally}; run the command again"
+        ) from error
+    except (EntryNotFoundError, RepositoryNotFoundError) as error:
+        raise UnavailableError(
+            f"{what}: the hub has no such file ({_reason(error)}); {tally}; update py-feat and feat-pipeline"
+        ) from error
+    except OSError as error:
+        if error.filename is None:  # the client's own errors are OSErrors, too
+            raise UnavailableError(
+                f"{what}: the download broke off ({_reason(error)}); {tally}; run the command again"
+            ) from error
+        raise OutputError(
+            f"{error.filename}: cannot be written ({error.strerror}); py-feat reads its weights from its own "
+            "package only: install it into a virtual environment that you may write to"
+        ) from error
+    except Exception as error:  # the transport's, of whichever library the client uses
+        raise UnavailableError(
+            f"{what}: the download broke off ({_reason(error)}); {tally}; run the command again"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return (" ".join(str(cause).split()) or type(cause).__name__)[:200]
