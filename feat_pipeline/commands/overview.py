@@ -8,7 +8,9 @@ from typing import Any
 
 from feat_pipeline import __version__
 from feat_pipeline.commands import add_command, add_output, print_paths, print_table, say
+from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, UsageError
+from feat_pipeline.extract import BACKENDS
 from feat_pipeline.fetch import FETCHABLE
 from feat_pipeline.sources import input_name
 
@@ -16,9 +18,38 @@ from feat_pipeline.sources import input_name
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser's subcommands."""
     _add_report(commands)
-    text = "list AU backends and face detectors, and what mends those that cannot run here"
-    add_command(commands, "backends", _backends, text, "feat-pipeline backends")
+    _add_backends(commands)
     _add_models(commands)
+
+
+def _add_backends(commands: Any) -> None:
+    text = (
+        "list AU backends and face detectors, and what mends those that cannot run here; or compare backends"
+    )
+    example = "feat-pipeline backends --compare photos/ --out agreement"
+    parser = add_command(commands, "backends", _backends, text, example)
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="PATH",
+        help="how far backends agree on the same faces, AU by AU, and how fast each is: photos, videos, "
+        "folders; AU tables of the same faces, such as OpenFace's CSV, are laid beside",
+    )
+    parser.add_argument(
+        "--backend",
+        action="append",
+        choices=list(BACKENDS),
+        metavar="NAME",
+        help="with --compare: only these; may be repeated (default: all that can run here)",
+    )
+    parser.add_argument(
+        "--detector",
+        choices=list(DETECTORS),
+        default="mtcnn",
+        help="with --compare: finds the faces, once for all (default: %(default)s)",
+    )
+    parser.add_argument("--out", metavar="DIR", help="with --compare: folder for tables and a figure")
+    parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
 
 
 def _add_models(commands: Any) -> None:
@@ -62,6 +93,10 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _backends(arguments: argparse.Namespace) -> int:
+    if arguments.compare:
+        return _compare(arguments)
+    if arguments.out:
+        raise UsageError("out: only a comparison writes results; add --compare PATH")
     from feat_pipeline.detect import available_detectors
     from feat_pipeline.extract import available_backends
 
@@ -75,6 +110,43 @@ def _backends(arguments: argparse.Namespace) -> int:
         ],
     )
     return EXIT_DONE
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.extract.compare import OUTPUTS, compare_backends
+
+    result = compare_backends(
+        arguments.compare,
+        backends=arguments.backend,
+        detector=arguments.detector,
+        out=arguments.out,
+        overwrite=arguments.overwrite,
+    )
+    found = result.agreement
+    _print_frame(found.frame, ["first", "second", "au", "n"])
+    print()
+    _print_frame(found.pairs, ["first", "second", "rows", "rows_first", "rows_second", "aus"])
+    if len(result.speed):
+        print()
+        _print_frame(result.speed, ["backend", "version", "scale", "faces"])
+    if arguments.out:
+        print()
+        print_paths(arguments.out, OUTPUTS)
+    for name, reason in result.failures.items():
+        say(f"{' '.join(name.split())}: {' '.join(reason.split())}")
+    return EXIT_SOME_FAILED if result.failures else EXIT_DONE
+
+
+def _print_frame(frame: Any, plain: list[str]) -> None:
+    """Print a table; numbers outside of the `plain` columns with two digits, '-' where there is none."""
+
+    def told(name: str, value: Any) -> str:
+        if name in plain:
+            return str(value)
+        return f"{round(value, 2) + 0.0:.2f}" if value == value else "-"
+
+    rows = [[told(name, row[name]) for name in frame.columns] for row in frame.to_dict("records")]
+    print_table(list(frame.columns), rows)
 
 
 def _import(arguments: argparse.Namespace) -> int:
