@@ -72,7 +72,8 @@ class VideoInfo:
     width, height : int
         Of its upright frames with square pixels, in px.
     rotation_deg : int
-        By how much the stored frames are turned clockwise to stand upright: 0, 90, 180 or 270.
+        By how much the stored frames are turned clockwise to stand upright: 0, 90, 180 or 270; a mirroring
+        left to right may follow.
     times_s : ndarray of float64, shape (n,)
         Time of every frame in seconds from the first one, ascending; the rate may vary.
     key_times_s : ndarray of float64, shape (k,)
@@ -311,7 +312,10 @@ def _orientation(frame: av.VideoFrame) -> tuple[tuple[bool, bool, bool], int]:
     a, b, _, c, d = np.frombuffer(bytes(found), dtype="<i4", count=5).astype(float)
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
     mirrored, flipped = (c < 0, b < 0) if transposed else (a < 0, d < 0)
-    return (bool(transposed), bool(mirrored), bool(flipped)), round(-frame.rotation / 90) % 4 * 90
+    if a * d < b * c:  # the angle is that before a mirroring
+        a = -a
+    clockwise = round(float(np.degrees(np.arctan2(b, a))) / 90) % 4 * 90
+    return (bool(transposed), bool(mirrored), bool(flipped)), clockwise
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
