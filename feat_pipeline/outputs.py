@@ -8,13 +8,15 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
 from feat_pipeline.sources import PathLike
+
+LOCK = ".extracting.lock"
 
 
 class OutputFolder:
@@ -90,6 +92,37 @@ class OutputFolder:
 
 
 @contextlib.contextmanager
+def only_run(folder: PathLike) -> Iterator[None]:
+    """Keep other runs out of a folder; it is made where it is absent.
+
+    Raises
+    ------
+    OutputError
+        Another run writes into it, or it cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    if not os.fspath(folder):
+        raise OutputError("out: expected a folder, got an empty name; name one with --out")
+    with named_errors(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(Path(folder, LOCK), blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise OutputError(
+                f"{folder}: another extraction is writing into it; wait for its end, or name another "
+                f"folder with --out"
+            ) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            Path(folder, LOCK).unlink()
+        lock.release()
+
+
+@contextlib.contextmanager
 def named_errors(path: PathLike) -> Iterator[None]:
     """Turn the system's errors into an `OutputError` that names the folder or file."""
     try:
@@ -109,3 +142,15 @@ def progress(items: Iterable[Any], *, total: int, unit: str, part: str | None = 
     from tqdm import tqdm
 
     return tqdm(items, total=total, unit=unit, desc=part, leave=part is None, dynamic_ncols=True)
+
+
+@contextlib.contextmanager
+def progress_bar(*, total: int, done: int, unit: str) -> Iterator[Callable[[int], Any]]:
+    """Show how far the work is, as `progress`; the function that is handed out takes what was done since."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True) as bar:
+        yield bar.update

@@ -21,7 +21,72 @@ if TYPE_CHECKING:
 
 NOT_MEASURED = "its AUs could not be measured"
 
-_PACKAGES = ("numpy", "pandas", "onnxruntime", "opencv-python", "pillow", "scikit-learn", "torch", "py-feat")
+_PACKAGES = (
+    "numpy",
+    "pandas",
+    "onnxruntime",
+    "opencv-python",
+    "pillow",
+    "av",
+    "scikit-learn",
+    "torch",
+    "py-feat",
+)
+
+
+class Tally:
+    """Counts of frames, faces and what was skipped, which can be added up."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.faces = 0
+        self.kinds: Counter[str] = Counter()
+        self.skipped: list[Skipped] = []
+        self.errors: list[Skipped] = []
+
+    def add(self, item: Measured | Skipped) -> None:
+        """Count one frame with its faces, or one skipped input."""
+        self.frames += 1
+        if isinstance(item, Skipped):
+            self.skip(item, "no face" if item.reason == NO_FACE else "error")
+            return
+        self.faces += len(item.faces)
+        for number, face in enumerate(item.faces):
+            if not is_measured(face):
+                where = Skipped(item.frame.path, item.frame.index, f"face {number}: {NOT_MEASURED}")
+                self.skip(where, "not measured")
+
+    def skip(self, skipped: Skipped, kind: str) -> None:
+        """List what has no result, and count it by its kind."""
+        self.skipped.append(skipped)
+        self.kinds[kind] += 1
+        if kind == "error":
+            self.errors.append(skipped)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another counted, after this one's own."""
+        self.frames += other.frames
+        self.faces += other.faces
+        self.kinds += other.kinds
+        self.skipped += other.skipped
+        self.errors += other.errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as JSON."""
+        errors = set(self.errors)
+        listed = [[*asdict(s).values(), s in errors] for s in self.skipped]
+        return {"frames": self.frames, "faces": self.faces, "kinds": dict(self.kinds), "skipped": listed}
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Tally:
+        """Return what `to_dict` told."""
+        tally = cls()
+        tally.frames, tally.faces, tally.kinds = told["frames"], told["faces"], Counter(told["kinds"])
+        for name, frame, reason, is_error in told["skipped"]:
+            tally.skipped.append(Skipped(name, frame, reason))
+            if is_error:
+                tally.errors.append(tally.skipped[-1])
+        return tally
 
 
 class RunLog:
@@ -37,10 +102,8 @@ class RunLog:
     """
 
     def __init__(self, command: str, parameters: Mapping[str, Any], **facts: Any) -> None:
-        self.skipped: list[Skipped] = []
-        self.errors: list[Skipped] = []
-        self._counts: Counter[str] = Counter()
-        self._kinds: Counter[str] = Counter()
+        self.tally = Tally()
+        self.inputs: int | None = None  # where inputs have more than one frame
         self._began = time.perf_counter()
         self._stopped: str | None = None
         self._head = {
@@ -52,23 +115,27 @@ class RunLog:
         }
 
     @property
+    def skipped(self) -> list[Skipped]:
+        """What has no result."""
+        return self.tally.skipped
+
+    @property
+    def errors(self) -> list[Skipped]:
+        """What has no result by an error; a picture without a face is none."""
+        return self.tally.errors
+
+    @property
     def counts(self) -> dict[str, Any]:
         """Numbers of inputs and faces, and of what was skipped by kind."""
-        return {"inputs": 0, "faces": 0, **self._counts, "skipped": dict(self._kinds)}
+        tally = self.tally
+        done = {"inputs": tally.frames}
+        if self.inputs is not None:
+            done = {"inputs": self.inputs, "frames": tally.frames}
+        return {**done, "faces": tally.faces, "skipped": dict(tally.kinds)}
 
     def add(self, item: Measured | Skipped) -> None:
         """Count one frame with its faces, or one skipped input."""
-        self._counts["inputs"] += 1
-        if isinstance(item, Skipped):
-            if item.reason != NO_FACE:
-                self.errors.append(item)
-            self.skip(item, "no face" if item.reason == NO_FACE else "error")
-            return
-        self._counts["faces"] += len(item.faces)
-        for number, face in enumerate(item.faces):
-            if not is_measured(face):
-                where = Skipped(item.frame.path, item.frame.index, f"face {number}: {NOT_MEASURED}")
-                self.skip(where, "not measured")
+        self.tally.add(item)
 
     def stop(self, error: BaseException) -> None:
         """Record that the run ended early."""
@@ -76,7 +143,7 @@ class RunLog:
 
     def kept_in(self, folder: OutputFolder) -> str:
         """Tell where the results of a run lie that ended early."""
-        return f"the {self._counts['inputs']} inputs done until then are in {folder.path}"
+        return f"the {self.counts['inputs']} inputs done until then are in {folder.path}"
 
     def record(self) -> dict[str, Any]:
         """Return the content of ``run.json``."""
@@ -97,8 +164,7 @@ class RunLog:
 
     def skip(self, skipped: Skipped, kind: str) -> None:
         """List what has no result, and count it by its kind."""
-        self.skipped.append(skipped)
-        self._kinds[kind] += 1
+        self.tally.skip(skipped, kind)
 
 
 def _versions() -> dict[str, str]:

@@ -108,8 +108,8 @@ def read_photo(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise InputError(f"{name}: {_os_reason(error)}") from None
 
 
-def find_photos(paths: PathLike | Iterable[PathLike]) -> list[Path]:
-    """List the photos that files and folders stand for.
+def find_photos(paths: PathLike | Iterable[PathLike], *, videos: frozenset[str] = frozenset()) -> list[Path]:
+    """List the photos, and perhaps videos, that files and folders stand for.
 
     Folders are searched with all their subfolders, in sorted order; hidden files and files without the suffix
     of a photo are passed over there. A file given by name is always listed. What gives no photo, while other
@@ -120,6 +120,8 @@ def find_photos(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     ----------
     paths : path or iterable of paths
         Files and folders; the answer keeps their order and names each file once.
+    videos : frozenset of str
+        Suffixes of videos, in lower case, that count too.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def find_photos(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     refused: list[InputError] = []
     for path in map(Path, given):
         try:
-            found.update(dict.fromkeys(_photos_below(path) if _is_folder(path) else [path]))
+            found.update(dict.fromkeys(_photos_below(path, videos) if _is_folder(path) else [path]))
         except InputError as error:
             found[path] = None
             refused.append(error)
@@ -218,7 +220,8 @@ def _is_folder(path: Path) -> bool:
     return folder
 
 
-def _photos_below(folder: Path) -> list[Path]:
+def _photos_below(folder: Path, videos: frozenset[str]) -> list[Path]:
+    suffixes = PHOTO_SUFFIXES | videos
     photos: list[Path] = []
 
     def unreadable(error: OSError) -> None:
@@ -234,15 +237,15 @@ def _photos_below(folder: Path) -> list[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        photos += [Path(here, name) for name in sorted(files) if _looks_like_photo(name)]
+        photos += [Path(here, name) for name in sorted(files) if _is_wanted(name, suffixes)]
     if not photos:
-        kinds = "JPEG, PNG, WebP, BMP or TIFF"
+        kinds = "JPEG, PNG, WebP, BMP, TIFF or video" if videos else "JPEG, PNG, WebP, BMP or TIFF"
         raise InputError(f"{input_name(folder)}: the folder holds no {kinds} file; name another folder")
     return photos
 
 
-def _looks_like_photo(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES
+def _is_wanted(name: str, suffixes: frozenset[str]) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
 def _open_regular(path: Path) -> IO[bytes]:

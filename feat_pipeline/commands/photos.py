@@ -1,4 +1,4 @@
-"""Commands that begin with photos: extract and predict."""
+"""Commands that begin with pictures: extract and predict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from feat_pipeline.commands import add_command, add_output, print_paths, say
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
-from feat_pipeline.extract import BACKENDS
+from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.sources import Skipped
 
@@ -27,10 +27,10 @@ def _add_extract(commands: Any) -> None:
         commands,
         "extract",
         _extract,
-        "measure the AUs of every face in photos",
-        "feat-pipeline extract photos/ --out aus",
+        "measure the AUs of every face in photos and videos",
+        "feat-pipeline extract photos/ film.mp4 --out aus --jobs 2",
     )
-    add_photos(parser)
+    add_photos(parser, "photos, videos, or folders with all their subfolders")
     parser.add_argument(
         "--backend",
         choices=["auto", *BACKENDS],
@@ -40,6 +40,10 @@ def _add_extract(commands: Any) -> None:
     parser.add_argument(
         "--format", choices=["csv", "parquet"], default="csv", help="of the table (default: csv)"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes (default: 1, which uses about two cores)"
+    )
+    add_sampling(parser)
     add_output(parser)
 
 
@@ -59,17 +63,45 @@ def _add_predict(commands: Any) -> None:
     add_output(parser)
 
 
-def add_photos(parser: argparse.ArgumentParser) -> None:
+def add_photos(
+    parser: argparse.ArgumentParser, text: str = "photos, or folders with all their subfolders"
+) -> None:
     """Add the photos and `--detector`."""
-    parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="photos, or folders with all their subfolders"
-    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help=text)
     parser.add_argument(
         "--detector",
         choices=list(DETECTORS),
         default="mtcnn",
         help="face detector; none: each photo is one face (default: %(default)s)",
     )
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Add what is looked at of videos."""
+    videos = parser.add_argument_group("videos")
+    videos.add_argument(
+        "--every", metavar="STEP", help="0.5s: a frame each half second; 10: each tenth (default: all)"
+    )
+    videos.add_argument("--start", type=float, default=0.0, metavar="S", help="from this second on")
+    videos.add_argument("--end", type=float, metavar="S", help="up to this second")
+    videos.add_argument(
+        "--detect-every",
+        type=float,
+        default=DETECT_EVERY_S,
+        metavar="S",
+        help="the detector looks at least so often; boxes between two looks that agree are interpolated "
+        "(default: %(default)s s; 0: every frame)",
+    )
+
+
+def read_sampling(arguments: argparse.Namespace) -> Any:
+    """Return the `Sampling` that the options of `add_sampling` ask for."""
+    from feat_pipeline.extract.chunks import Sampling
+    from feat_pipeline.video import parse_every
+
+    every_s, every_frames = parse_every(arguments.every) if arguments.every else (None, None)
+    end_s = float("inf") if arguments.end is None else arguments.end
+    return Sampling(arguments.start, end_s, every_s, every_frames)
 
 
 def _extract(arguments: argparse.Namespace) -> int:
@@ -81,6 +113,9 @@ def _extract(arguments: argparse.Namespace) -> int:
         backend=arguments.backend,
         detector=arguments.detector,
         format=arguments.format,
+        sampling=read_sampling(arguments),
+        detect_every_s=arguments.detect_every,
+        jobs=arguments.jobs,
         overwrite=arguments.overwrite,
     )
     print_paths(arguments.out, [f"aus.{arguments.format}", "skipped.csv", "run.json"])
@@ -112,8 +147,9 @@ def conclude(run: dict[str, Any], errors: Sequence[Skipped]) -> int:
     skipped = ", ".join(f"{number} {kind}" for kind, number in counts["skipped"].items()) or "none"
     backend = run["backend"]
     why = f" (auto: {backend['auto']})" if "auto" in backend else ""
+    done = ", ".join(f"{counts[unit]} {unit}" for unit in ("inputs", "frames", "faces") if unit in counts)
     say(
-        f"{counts['inputs']} inputs, {counts['faces']} faces, skipped: {skipped}; {run['seconds']:.1f} s "
+        f"{done}, skipped: {skipped}; {run['seconds']:.1f} s "
         f"with {backend['name']} {backend['version']}{why} and {run['detector']}"
     )
     return EXIT_SOME_FAILED if errors else EXIT_DONE

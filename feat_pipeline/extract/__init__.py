@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from feat_pipeline.detect import Detection
 
 ENTRY_POINTS = "feat_pipeline.backends"
+DETECT_EVERY_S = 0.25  # of videos; see feat_pipeline.extract.between
 
 # Name -> class. Installed packages add theirs by an entry point of this group.
 BACKENDS: dict[str, str] = {

@@ -157,14 +157,15 @@ def _ahead(items: Iterator[_T], name: str) -> Iterator[_T]:
 
 def _batches(items: Iterable[Frame | Skipped]) -> Iterator[list[Frame | Skipped]]:
     batch: list[Frame | Skipped] = []
-    pixels, number = 0, -1
-    for number, item in enumerate(items):
+    pixels, any_item = 0, False
+    for item in items:
+        any_item = True
         batch.append(item)
         pixels += item.rgb.size // 3 if isinstance(item, Frame) else 0
         if len(batch) == BATCH_FRAMES or pixels >= BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
-    if batch or number < 0:
+    if batch or not any_item:
         yield batch
 
 
@@ -173,9 +174,7 @@ def _measure_batch(batch: list[_Found | Skipped], extractor: AUExtractor) -> lis
     return [item if isinstance(item, Skipped) else next(measured) for item in batch]
 
 
-def _find(
-    batch: list[Frame | Skipped], detector: FaceDetector, every_s: float
-) -> list[_Found | Skipped]:
+def _find(batch: list[Frame | Skipped], detector: FaceDetector, every_s: float) -> list[_Found | Skipped]:
     frames = [item for item in batch if isinstance(item, Frame)]
     if len(frames) < 2 or frames[0].path != frames[-1].path:
         every_s = 0.0  # photos have nothing between them

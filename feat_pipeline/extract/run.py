@@ -1,23 +1,36 @@
-"""Photos in, an AU table out."""
+"""Photos and videos in, an AU table out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.detect import make_detector
+import numpy as np
+
+from analysis.autable import LANDMARK_COLUMNS, AUTable
+from analysis.autable_write import write_tables
+from feat_pipeline.detect import DETECTORS, make_detector
 from feat_pipeline.errors import UsageError
-from feat_pipeline.extract import choose_backend, make_extractor
-from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure
-from feat_pipeline.outputs import OutputFolder, named_errors, progress
+from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
+from feat_pipeline.extract.chunks import Chunk, Photos, Sampling, plan
+from feat_pipeline.extract.local import Setup, Task, measure_here, measure_in_processes
+from feat_pipeline.extract.measure import make_table
+from feat_pipeline.extract.parts import Parts, remove_leftovers
+from feat_pipeline.outputs import OutputFolder, named_errors, only_run, progress_bar
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike, Skipped, find_photos, read_frame
+from feat_pipeline.sources import PathLike, Skipped, find_photos
+from feat_pipeline.video import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.autable import AUTable
+    from feat_pipeline.detect import FaceDetector
+    from feat_pipeline.extract import AUExtractor
 
 FORMATS = ("csv", "parquet")
 OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
@@ -29,20 +42,33 @@ class ExtractResult:
 
     Parameters
     ----------
-    table : AUTable
-        One row per face.
     skipped : DataFrame
         Columns ``input, frame, reason``.
     run : dict
         Parameters, versions, counts and seconds.
     errors : list of Skipped
         The inputs that were skipped for an error; a picture without a face is none.
+    path : Path or None
+        The file of the table.
+
+    Attributes
+    ----------
+    table : AUTable
+        One row per face; read from the file when it is first asked for.
     """
 
-    table: AUTable
     skipped: pd.DataFrame
     run: dict[str, Any]
     errors: list[Skipped]
+    path: Path | None
+    kept: AUTable | None = None
+
+    @cached_property
+    def table(self) -> AUTable:  # noqa: D102
+        if self.kept is not None:
+            return self.kept
+        assert self.path is not None  # one of both is there
+        return AUTable.read(self.path)
 
 
 def extract(
@@ -52,71 +78,226 @@ def extract(
     backend: str = "auto",
     detector: str = "mtcnn",
     format: str = "csv",
+    sampling: Sampling | None = None,
+    detect_every_s: float = DETECT_EVERY_S,
+    jobs: int = 1,
     overwrite: bool = False,
 ) -> ExtractResult:
-    """Measure the AUs of every face in photos and folders.
+    """Measure the AUs of every face in photos, videos and folders.
 
     Parameters
     ----------
     paths : path or iterable of paths
-        Photos and folders; folders are searched with their subfolders.
+        Photos, videos and folders; folders are searched with their subfolders.
     out : path, optional
-        Folder that takes ``aus.csv`` or ``aus.parquet``, ``skipped.csv`` and ``run.json``. When the work is
-        interrupted, it takes what was measured until then.
+        Folder that takes ``aus.csv`` or ``aus.parquet``, ``skipped.csv`` and ``run.json``. What is measured
+        is kept in its hidden folder ``.unfinished`` until they are written: when the work is interrupted or
+        killed, the same call goes on where it was, and writes the table that it would have written.
     backend, detector : str
         Names out of ``feat_pipeline.extract.BACKENDS`` and ``feat_pipeline.detect.DETECTORS``.
     format : {'csv', 'parquet'}
         Format of the table.
+    sampling : Sampling, optional
+        Which frames of videos are measured; all by default.
+    detect_every_s : float
+        The detector looks at videos at least so often, in seconds; 0: at every frame. See
+        `feat_pipeline.extract.between.find_faces`.
+    jobs : int
+        Processes that work beside each other. More than one are begun anew: a script that asks for them
+        needs the guard ``if __name__ == "__main__"``.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
 
     Returns
     -------
     ExtractResult
+        The table has the column ``face_id`` where a video is among the inputs: the same number for the same
+        face throughout it (see `feat_pipeline.track`).
 
     Raises
     ------
     InputError
         A path is missing or a folder holds no photo.
     OutputError
-        ``out`` cannot be written, or holds results and ``overwrite`` is false.
+        ``out`` cannot be written, holds results and ``overwrite`` is false, or another run writes into it.
     UnavailableError, UsageError
-        The backend or detector cannot run here or does not exist.
+        The backend or detector cannot run here or does not exist, or an option has a wrong value.
     """
     if format not in FORMATS:
         raise UsageError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    photos = find_photos(paths)
-    folder = None if out is None else OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    face_detector, extractor = make_detector(detector), make_extractor(backend)
-    why = {"auto": choose_backend()[1]} if backend == "auto" else {}
-    log = RunLog(
-        "extract",
-        {"backend": backend, "detector": detector, "format": format},
-        backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale, **why},
-        detector=detector,
-    )
-    rows: list[tuple[Any, ...]] = []
+    if jobs < 1:
+        raise UsageError(f"jobs: expected at least 1 process, got {jobs}")
+    if not detect_every_s >= 0:
+        raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
+    files = find_photos(paths, videos=VIDEO_SUFFIXES)
+    job = _Job(files, backend, detector, sampling or Sampling(), detect_every_s)
+    job.log_parameters(format=format)
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return job.run(Path(folder), None, format, jobs)
+    with only_run(out):
+        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite), format, jobs)
 
-    def finish() -> ExtractResult:
-        table = make_table(rows, extractor, detector=detector, **why)
-        if folder:
+
+class _Job:
+    """One extraction."""
+
+    def __init__(
+        self, files: list[Path], backend: str, detector: str, sampling: Sampling, detect_every_s: float
+    ) -> None:
+        self._files = files
+        self._made: tuple[FaceDetector, AUExtractor] = make_detector(detector), make_extractor(backend)
+        self._extractor = self._made[1]
+        name = choose_backend()[0] if backend == "auto" else backend
+        self._setup = Setup(DETECTORS[detector], BACKENDS[name], detect_every_s)
+        self._detector = detector
+        self._videos = any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
+        self._chunks = plan(files, sampling)
+        self._sampling = sampling
+        self._backend = backend
+        self._why = {"auto": choose_backend()[1]} if backend == "auto" else {}
+
+    def log_parameters(self, *, format: str) -> None:
+        extractor = self._extractor
+        parameters: dict[str, Any] = {"backend": self._backend, "detector": self._detector, "format": format}
+        if self._videos:
+            wanted = self._sampling
+            parameters |= {
+                "start_s": wanted.start_s,
+                "end_s": None if wanted.end_s == float("inf") else wanted.end_s,
+                "every_s": wanted.every_s,
+                "every_frames": wanted.every_frames,
+                "detect_every_s": self._setup.detect_every_s,
+            }
+        self._log = RunLog(
+            "extract",
+            parameters,
+            backend={
+                "name": extractor.name, "version": extractor.version, "scale": extractor.scale, **self._why
+            },
+            detector=self._detector,
+        )  # fmt: skip
+        self._log.inputs = len(self._files) if self._videos else None
+
+    def run(self, out: Path, folder: OutputFolder | None, format: str, jobs: int) -> ExtractResult:
+        """Measure what is not measured yet and write the results."""
+        parts = Parts(out, self._settings())
+        keys: list[str] = []
+        try:
+            with named_errors(out):
+                remove_leftovers(out)
+                keys = parts.begin(self._chunks)
+                self._measure(keys, parts, jobs)
+                for key in keys:
+                    self._log.tally.merge(parts.tally(key))
+                kept = None
+                if folder is None:
+                    kept = self._table(parts, keys)
+                else:
+                    self._write(folder, format, parts, keys)
+        except BaseException as error:
+            if folder is not None and keys:
+                error.add_note(_kept(parts, keys, self._chunks))
+            raise
+        parts.remove()
+        log = self._log
+        path = None if folder is None else out / f"aus.{format}"
+        return ExtractResult(log.skipped_frame(), log.record(), log.errors, path, kept)
+
+    def _write(self, folder: OutputFolder, format: str, parts: Parts, keys: Sequence[str]) -> None:
+        """Write all results, or none."""
+        folder.clear()
+        try:
+            rows = self._log.tally.faces
+            write_tables(self._tables(parts, keys), folder.path / f"aus.{format}", rows=rows)
+            self._log.write(folder)
+        except BaseException:
             folder.clear()
-            with folder.all_or_nothing():
-                with named_errors(folder.path):
-                    table.write(folder.path / f"aus.{format}")
-                log.write(folder)
-        return ExtractResult(table, log.skipped_frame(), log.record(), log.errors)
+            raise
 
-    try:
-        found = measure(map(read_frame, photos), face_detector, extractor)
-        for item in progress(found, total=len(photos), unit="photo"):
-            log.add(item)
-            if isinstance(item, Measured):
-                rows += face_rows(item)
-    except BaseException as error:
-        log.stop(error)
-        finish()
-        if folder:
-            error.add_note(log.kept_in(folder))
-        raise
-    return finish()
+    def _settings(self) -> dict[str, Any]:
+        from feat_pipeline import __version__
+
+        extractor = self._extractor
+        return {
+            "feat-pipeline": __version__,
+            "backend": [extractor.name, extractor.version, self._setup.backend],
+            "detector": self._setup.detector,
+            "detect_every_s": self._setup.detect_every_s,
+        }
+
+    def _measure(self, keys: list[str], parts: Parts, jobs: int) -> None:
+        tasks = list(dict(zip(keys, self._chunks, strict=True)).items())
+        missing = [task for task in tasks if not parts.has(task[0])]
+        total, left = (sum(chunk.frames for _, chunk in some) for some in (tasks, missing))
+        found: Iterator[Task]
+        if jobs > 1 and len(missing) > 1:
+            found = measure_in_processes(missing, parts, self._setup, jobs)
+        else:
+            found = measure_here(missing, parts, self._setup, self._made)
+        unit = "frame" if self._videos else "photo"
+        with progress_bar(total=total, done=total - left, unit=unit) as advance:
+            for _, chunk in found:
+                advance(chunk.frames)
+
+    def _tables(self, parts: Parts, keys: Sequence[str]) -> Iterator[AUTable]:
+        """Tables of all chunks, at least one; without rows only where there are none at all."""
+        frames = (rows for rows in parts.rows(keys) if len(rows))
+        if self._videos:
+            frames = _with_face_ids(frames)
+        empty = True
+        for rows in frames:
+            empty = False
+            yield self._as_table(rows)
+        if empty:
+            rows = make_table([], self._extractor).frame
+            yield self._as_table(rows.assign(face_id=0) if self._videos else rows)
+
+    def _table(self, parts: Parts, keys: Sequence[str]) -> AUTable:
+        import pandas as pd
+
+        tables = list(self._tables(parts, keys))
+        return self._as_table(pd.concat([table.frame for table in tables], ignore_index=True))
+
+    def _as_table(self, rows: pd.DataFrame) -> AUTable:
+        extractor = self._extractor
+        extra = {"detector": self._detector, **self._why}
+        if self._videos:
+            extra["detect_every_s"] = self._setup.detect_every_s
+        return AUTable(
+            rows,
+            backend=extractor.name,
+            backend_version=extractor.version,
+            scale=extractor.scale,
+            extra=extra,
+        )
+
+
+def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
+    from feat_pipeline.track import FaceTracker
+
+    current, tracker = None, FaceTracker()
+    for rows in chunks:
+        name, frame = rows["input"].to_numpy(), rows["frame"].to_numpy()
+        times_s = rows["time_s"].to_numpy()
+        x, y, w, h = rows[["x", "y", "w", "h"]].to_numpy().T
+        boxes_xyxy = np.column_stack([x, y, x + w, y + h])
+        landmarks = rows[list(LANDMARK_COLUMNS)].to_numpy().reshape(len(rows), 2, -1).transpose(0, 2, 1)
+        begins = np.flatnonzero(np.r_[True, (name[1:] != name[:-1]) | (frame[1:] != frame[:-1])])
+        ids: list[int] = []
+        for a, b in pairwise([*begins, len(rows)]):
+            if name[a] != current:
+                current, tracker = name[a], FaceTracker()
+            ids += tracker.update(float(times_s[a]), boxes_xyxy[a:b], landmarks[a:b])
+        yield rows.assign(face_id=ids)
+
+
+def _kept(parts: Parts, keys: Sequence[str], chunks: Sequence[Chunk]) -> str:
+    done = sum(chunk.frames for key, chunk in zip(keys, chunks, strict=True) if parts.has(key))
+    total = sum(chunk.frames for chunk in chunks)
+    unit = "photos" if all(isinstance(chunk, Photos) for chunk in chunks) else "frames"
+    return (
+        f"{done:,} of {total:,} {unit} are measured and kept in {parts.folder}; "
+        f"the same command goes on from there"
+    )

@@ -9,7 +9,6 @@ import pytest
 
 from analysis.autable import AUTable
 from feat_pipeline import __version__, results
-from feat_pipeline.extract.measure import measure
 from tests.feat_pipeline.conftest import au_rows
 
 COMMANDS = (
@@ -158,13 +157,15 @@ def test_an_interruption_keeps_what_was_done(fakes, run, photos, model_dir, tmp_
 
 def test_a_full_disk_midway_is_one_line_and_exit_1(fakes, run, photos, tmp_path, monkeypatch):
     def full(*arguments):
-        yield from list(measure(*arguments))[:1]
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("feat_pipeline.extract.run.measure", full)
-    code, _, err = run("extract", photos, "--out", tmp_path / "out")
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("feat_pipeline.extract.parts.Parts.write", full)
+        code, _, err = run("extract", photos, "--out", out)
     assert code == 1 and err.count("\n") == 1
-    assert "somewhere: No space left on device; the 1 inputs done" in err
+    assert "cannot be written (No space left on device)" in err and "0 of 3 photos are measured" in err
+    assert run("extract", photos, "--out", out)[0] == 0
 
 
 def test_debug_shows_the_traceback(run, tmp_path):

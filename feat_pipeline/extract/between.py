@@ -1,0 +1,103 @@
+"""Faces of the frames between two looks of the detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from feat_pipeline.detect import Detection
+from feat_pipeline.sources import Frame, Skipped
+
+#: Two boxes are one face that moved where they share at least this part of their union.
+SAME_FACE_IOU = 0.5
+
+Found = list[Detection] | Skipped
+
+
+def find_faces(frames: Sequence[Frame], detect: Callable[[Frame], Found], every_s: float) -> list[Found]:
+    """Find the faces of consecutive frames of a video without looking at each of them.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        n frames in the order of time.
+    detect : callable
+        The faces of a frame, or why there are none.
+    every_s : float
+        The longest time between two looks, in seconds; 0: every frame is looked at.
+
+    Returns
+    -------
+    list of (list of Detection, or Skipped), length n
+
+    Notes
+    -----
+    Where two looks see the same faces, each having moved by no more than `SAME_FACE_IOU` allows, the boxes
+    and points between are interpolated over time, with the lower confidence of both. Where they do not, the
+    frame in the middle is looked at too, and so on: a face that comes, goes or moves fast is found as if
+    every frame had been looked at. A face that shows for less than `every_s` between two looks is missed.
+    """
+    found: list[Found | None] = [None] * len(frames)
+
+    def look(i: int) -> Found:
+        if found[i] is None:
+            found[i] = detect(frames[i])
+        return found[i]  # type: ignore[return-value]
+
+    def fill(a: int, b: int) -> None:
+        if b - a < 2:
+            return
+        pairs = same_faces(look(a), look(b))
+        if pairs is None:
+            middle = (a + b) // 2
+            look(middle)
+            fill(a, middle)
+            fill(middle, b)
+            return
+        span = max(frames[b].time_s - frames[a].time_s, 1e-9)
+        for i in range(a + 1, b):
+            part = (frames[i].time_s - frames[a].time_s) / span
+            found[i] = [_between(before, after, part) for before, after in pairs]
+
+    last = 0
+    for i in range(1, len(frames)):
+        if i + 1 == len(frames) or frames[i + 1].time_s - frames[last].time_s > every_s:
+            fill(last, i)
+            last = i
+    return [look(i) for i in range(len(frames))]
+
+
+def same_faces(before: Found, after: Found) -> list[tuple[Detection, Detection]] | None:
+    """Pair the faces of two looks, in the order of the first; None where they do not agree."""
+    if isinstance(before, Skipped) or isinstance(after, Skipped) or len(before) != len(after):
+        return None
+    pairs = []
+    for face in before:
+        overlaps = [iou(face.box_xyxy, other.box_xyxy) for other in after]
+        best = int(np.argmax(overlaps))
+        if overlaps[best] < SAME_FACE_IOU:
+            return None
+        pairs.append((best, face))
+    if len({best for best, _ in pairs}) < len(pairs):
+        return None
+    return [(face, after[best]) for best, face in pairs]
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes (left, top, right, bottom)."""
+    width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = max(0.0, float(width)) * max(0.0, float(height))
+    union = sum(float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b)) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _between(before: Detection, after: Detection, part: float) -> Detection:
+    def mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (a + np.float32(part) * (b - a)).astype(np.float32)
+
+    points = None
+    if before.points is not None and after.points is not None:
+        points = mix(before.points, after.points)
+    confidence = min(before.confidence, after.confidence)
+    return Detection(mix(before.box_xyxy, after.box_xyxy), confidence, points)
