@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from feat_pipeline.extract import AUExtractor
 
 FORMATS = ("csv", "parquet")
+#: A face that is missing from fewer looks than this keeps its number, however far apart they are.
+STEPS_BRIDGED = 2.5
 OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
 
 
@@ -275,9 +277,9 @@ class _Job:
 
 def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
-    from feat_pipeline.track import FaceTracker
+    from feat_pipeline.track import MAX_GAP_S, FaceTracker
 
-    current, tracker = None, FaceTracker()
+    current, tracker = "", FaceTracker()
     for rows in chunks:
         name, frame = rows["input"].to_numpy(), rows["frame"].to_numpy()
         times_s = rows["time_s"].to_numpy()
@@ -288,7 +290,10 @@ def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         ids: list[int] = []
         for a, b in pairwise([*begins, len(rows)]):
             if name[a] != current:
-                current, tracker = name[a], FaceTracker()
+                current = name[a]
+                steps_s = np.diff(np.unique(times_s[name == current]))
+                step_s = float(np.median(steps_s)) if len(steps_s) else 0.0
+                tracker = FaceTracker(max(MAX_GAP_S, STEPS_BRIDGED * step_s))
             ids += tracker.update(float(times_s[a]), boxes_xyxy[a:b], landmarks[a:b])
         yield rows.assign(face_id=ids)
 
