@@ -196,7 +196,7 @@ def add_face_ids(frame: pd.DataFrame, *, max_gap_s: float | None = None) -> pd.D
         ids[rows] = _ids(
             _times(part), faces, boxes[rows], None if points is None else points[rows], max_gap_s
         )
-    return frame.assign(face_id=ids)
+    return frame.copy().assign(face_id=ids)  # a copy is whole where the frame was in pieces
 
 
 def _ids(

@@ -29,6 +29,8 @@ _FORMATS = ",".join(
         *("mpeg", "mpegts", "mpegvideo", "ogg", "mxf", "dv"),
     ]
 )
+# A jump within the others may change the time stamps: they are in part guessed from what was read before.
+_SEEKABLE = {"mov", "matroska", "avi", "flv", "asf", "mpegts"}
 _MOST_READ_ERRORS = 3
 _EXACT = 2**53  # beyond it a time stamp is damage, and no float holds it
 _SHORT_S = 1.0  # a Matroska file that ends this much before the end it states is truncated
@@ -197,8 +199,9 @@ def read_packets(
 def _probe(container: InputContainer, name: str, max_pixels: int) -> VideoInfo:
     stream = video_stream(container)
     _check_size(stream.codec_context.width, stream.codec_context.height, max_pixels)
-    exact = "mov" in container.format.name.split(",")  # its table of frames tells how many there are
-    matroska = "matroska" in container.format.name.split(",")
+    formats = container.format.name.split(",")
+    counted = "mov" in formats or "avi" in formats  # they tell how many frames there are
+    matroska = "matroska" in formats
     rows: list[tuple[Any, ...]] = []
     errors: list[str] = []
     first, end_s, read = None, 0.0, 0
@@ -225,7 +228,7 @@ def _probe(container: InputContainer, name: str, max_pixels: int) -> VideoInfo:
     began = (container.start_time or 0) / 1e6
     if errors or cut:
         broken = errors[-1] if errors else "its last frame is cut off"
-    elif read < stream.frames and (exact or container.format.name == "avi"):
+    elif counted and read < stream.frames:
         broken = f"{read:,} of {stream.frames:,} frames are there"
     elif matroska and stated - (end_s - began) > _SHORT_S:
         broken = f"{end_s - began:.3f} of {stated:.3f} s are there"
@@ -252,6 +255,7 @@ def _info(
     max_pixels: int,
 ) -> VideoInfo:
     reordered = bool(stream.codec_context.has_b_frames)
+    seekable = not _SEEKABLE.isdisjoint(container.format.name.split(","))
     stamped = all(row[0] is not None and abs(row[0]) < _EXACT for row in rows)
     by_number = not stamped or (container.format.name == "avi" and reordered)
     base = stream.time_base
@@ -283,6 +287,7 @@ def _info(
     _check_size(width, height, max_pixels)
     if orientation[0]:
         width, height = height, width
+    can_seek = timed and seekable and not (by_number and reordered)
     return VideoInfo(
         path=name,
         width=width,
@@ -294,7 +299,7 @@ def _info(
         rate=(len(times) - 1) / float(times[-1]) if times[-1] > 0 else float("nan"),
         broken=broken,
         orientation=orientation,
-        packets=PacketIndex(stamps, orders, keys, by_number, timed and not (by_number and reordered)),
+        packets=PacketIndex(stamps, orders, keys, by_number, can_seek),
     )
 
 
