@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from analysis.facs import BACKEND_AUS, column
+from feat_pipeline.align import MESH_68
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.pyfeat_guard import untouched
@@ -18,6 +19,8 @@ from feat_pipeline.extract.pyfeat_pose import pose_of_angles, pose_of_mesh
 from feat_pipeline.extract.pyfeat_weights import MULTITASK, installed_version, resources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from feat_pipeline.detect import Detection
@@ -177,8 +180,7 @@ class _PyfeatExtractor:
         return self._detector.detect_faces(image)
 
     def _read(self, frame: pd.DataFrame, found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-        poses = pose_of_angles(*(frame[name].to_numpy(np.float64) for name in ("Pitch", "Roll", "Yaw")))
-        return _points(frame, range(68), "xy"), poses
+        return _points(frame, range(68), ("x", "y")), _angles(frame)
 
     def _build(self, device: str) -> Any:
         raise NotImplementedError
@@ -205,6 +207,10 @@ class PyfeatV2Extractor(_PyfeatExtractor):
         )
         detector.face_detector = self._finder
         return detector
+
+    def _read(self, frame: pd.DataFrame, found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+        # Not its own choice of 68, whose chin is point 10 of the jaw and not 8.
+        return _points(frame, MESH_68, ("mesh_x", "mesh_y")), _angles(frame)
 
 
 class PyfeatV1Extractor(_PyfeatExtractor):
@@ -252,22 +258,21 @@ class PyfeatMPExtractor(_PyfeatExtractor):
 
     def _build(self, device: str) -> Any:
         from feat.MPDetector import MPDetector
-        from feat.utils.blendshape_to_au import DLIB68_FROM_MP478, pls_predict_batch
+        from feat.utils.blendshape_to_au import pls_predict_batch
 
         detector = MPDetector(identity_model=None, emotion_model=None, gaze_model="l2cs", device=device)
         detector.face_detector = self._finder
         pls_predict_batch(np.zeros((1, 52), np.float32))  # loads its weights while the hub is not asked
-        self._dlib68 = DLIB68_FROM_MP478
         return detector
 
     def _crop(self, image: Any) -> list[dict[str, Any]]:
         return self._detector.detect_faces(image, face_size=self._detector.face_size)
 
     def _read(self, frame: pd.DataFrame, found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-        mesh = _points(frame, range(478), "xyz")
+        mesh = _points(frame, range(478), ("x", "y", "z"))
         widths = frame["FaceRectWidth"].to_numpy(np.float64)
         mesh[..., 2] *= widths[:, None] / self._detector.face_size
-        return mesh[:, self._dlib68, :2], pose_of_mesh(mesh)
+        return mesh[:, MESH_68, :2], pose_of_mesh(mesh)
 
 
 def nothing(found: Detection, extractor: _PyfeatExtractor) -> FaceAUs:
@@ -327,10 +332,14 @@ def _placement(cuts: list[_Cut]) -> dict[str, Any]:
     }
 
 
-def _points(frame: pd.DataFrame, numbers: range, axes: str) -> np.ndarray:
+def _points(frame: pd.DataFrame, numbers: Sequence[int], axes: tuple[str, ...]) -> np.ndarray:
     """Points of a `Fex`, shape (n, points, axes)."""
     columns = [f"{axis}_{i}" for i in numbers for axis in axes]
     return frame[columns].to_numpy(np.float64).reshape(len(frame), len(numbers), len(axes)).copy()
+
+
+def _angles(frame: pd.DataFrame) -> np.ndarray:
+    return pose_of_angles(*(frame[name].to_numpy(np.float64) for name in ("Pitch", "Roll", "Yaw")))
 
 
 def _load_pose(pose_from_landmarks: Any, device: Any) -> None:
