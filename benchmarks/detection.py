@@ -109,11 +109,13 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/photos"))
     parser.add_argument("--yunet", type=Path, help="ONNX file of YuNet (else FEAT_YUNET)")
+    parser.add_argument("--landmarker", type=Path, help="face_landmarker.task (else FEAT_MEDIAPIPE_MODEL)")
     parser.add_argument("--out", type=Path, help="CSV file; without it, a Markdown table on stdout only")
     arguments = parser.parse_args()
     rows = []
     for name in DETECTORS:
-        options = {"model": arguments.yunet} if name == "yunet" and arguments.yunet else {}
+        model = {"yunet": arguments.yunet, "blazeface": arguments.landmarker}.get(name)
+        options = {"model": model} if model else {}
         try:
             rows.append(measure(make_detector(name, **options), arguments.photos))
         except UnavailableError as error:

@@ -18,6 +18,14 @@ MIRROR_68 = np.array(
     [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46,
      39, 38, 37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 )  # fmt: skip
+#: Vertex of MediaPipe's mesh of 478 for each of dlib's 68 points: the vertex (pair) nearest to dlib's own
+#: annotations of 43 faces, left and right kept symmetric.
+MESH_68 = [
+    127, 137, 177, 215, 172, 136, 149, 148, 152, 377, 378, 365, 397, 435, 401, 366, 356, 46, 63, 105, 66,
+    107, 336, 296, 334, 293, 276, 168, 197, 5, 4, 240, 97, 164, 326, 460, 7, 160, 158, 155, 153, 144, 382,
+    385, 387, 249, 373, 380, 61, 74, 72, 11, 302, 304, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308,
+    317, 14, 87,
+]  # fmt: skip
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -106,6 +114,30 @@ def invert(matrix: np.ndarray) -> np.ndarray:
 def rotation_rad(matrix: np.ndarray) -> float:
     """Angle by which a matrix turns the picture, radians, from the x axis towards the y axis."""
     return float(np.arctan2(matrix[1, 0], matrix[0, 0]))
+
+
+def euler_rad(rotations: np.ndarray) -> np.ndarray:
+    """Return OpenFace's angles of rotations, R = Rx Ry Rz.
+
+    Parameters
+    ----------
+    rotations : ndarray of float, shape (n, 3, 3)
+        Of the head in the camera's axes: x to the right, y down, z away from the camera.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3)
+        Radians: down, to the person's right, tilted to the person's left.
+    """
+    r = np.asarray(rotations, np.float64)
+    return np.stack(
+        [
+            np.arctan2(-r[:, 1, 2], r[:, 2, 2]),
+            np.arcsin(np.clip(r[:, 0, 2], -1, 1)),
+            np.arctan2(-r[:, 0, 1], r[:, 0, 0]),
+        ],
+        axis=-1,
+    )
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:

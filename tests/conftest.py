@@ -24,6 +24,16 @@ def feat_photos() -> Path:
 
 
 @pytest.fixture(scope="session")
+def landmarker_file(shared) -> Path:
+    """Google's face landmarker bundle among the reference data; skips where it or MediaPipe is absent."""
+    pytest.importorskip("mediapipe", reason="MediaPipe is not installed (extra mediapipe)")
+    file = shared / "models" / "face_landmarker.task"
+    if not file.is_file():
+        pytest.skip(f"no {file}")
+    return file
+
+
+@pytest.fixture(scope="session")
 def yunet_file(shared) -> Path:
     """YuNet's network among the reference data."""
     files = sorted((shared / "models").glob("face_detection_yunet_*.onnx"))

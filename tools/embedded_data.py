@@ -20,29 +20,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from feat_pipeline.align import landmark_matrix, transform_points, warp
+from feat_pipeline.align import MESH_68, landmark_matrix, transform_points, warp
+from feat_pipeline.extract import mediapipe
 from feat_pipeline.extract.embedded import SIZE
 
-#: MediaPipe mesh vertex of each of dlib's 68 points: the vertex (pair) nearest to dlib's own
-#: annotations of 43 faces, left and right kept symmetric.
-MESH_68 = [
-    127, 137, 177, 215, 172, 136, 149, 148, 152, 377, 378, 365, 397, 435, 401, 366, 356, 46, 63, 105, 66,
-    107, 336, 296, 334, 293, 276, 168, 197, 5, 4, 240, 97, 164, 326, 460, 7, 160, 158, 155, 153, 144, 382,
-    385, 387, 249, 373, 380, 61, 74, 72, 11, 302, 304, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308,
-    317, 14, 87,
-]  # fmt: skip
-BLENDSHAPES = [  # as the teacher orders them, without _neutral
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
-    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft",
-    "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight",
-    "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
-    "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight",
-    "mouthFrownLeft", "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft",
-    "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight",
-    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
-    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "noseSneerLeft", "noseSneerRight",
-]  # fmt: skip
+BLENDSHAPES = list(mediapipe.BLENDSHAPES[1:])  # as the teacher orders them, without _neutral
 _SWAP = {"Left": "Right", "Right": "Left"}
 MIRROR_BLENDSHAPES = [
     BLENDSHAPES.index(re.sub("Left|Right", lambda m: _SWAP[m[0]], name)) for name in BLENDSHAPES

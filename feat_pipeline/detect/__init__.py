@@ -19,6 +19,7 @@ DETECTORS: dict[str, str] = {
     "mtcnn": "feat_pipeline.detect.mtcnn:MtcnnDetector",
     "haar": "feat_pipeline.detect.haar:HaarDetector",
     "yunet": "feat_pipeline.detect.yunet:YunetDetector",
+    "blazeface": "feat_pipeline.detect.blazeface:BlazefaceDetector",
     "none": "feat_pipeline.detect.none:WholePicture",
 }
 
@@ -67,7 +68,7 @@ def make_detector(name: str, **options: Any) -> FaceDetector:
 
     Parameters
     ----------
-    name : {"mtcnn", "haar", "yunet", "none"}
+    name : {"mtcnn", "haar", "yunet", "blazeface", "none"}
         The detector.
     **options
         Keyword arguments of its class.
@@ -96,7 +97,7 @@ def make_detector(name: str, **options: Any) -> FaceDetector:
 
 
 def available_detectors() -> list[DetectorStatus]:
-    """Try every registered detector with its defaults.
+    """Try every registered detector with its defaults, by its class's ``check()`` where it has one.
 
     Returns
     -------
@@ -106,7 +107,8 @@ def available_detectors() -> list[DetectorStatus]:
     statuses = []
     for name in DETECTORS:
         try:
-            make_detector(name)
+            factory = resolve(DETECTORS[name])
+            (factory.check if hasattr(factory, "check") else factory)()
         except UnavailableError as error:
             statuses.append(DetectorStatus(name, False, str(error)))
         else:

