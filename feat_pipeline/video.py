@@ -114,7 +114,7 @@ def read_video(
     UsageError
         ``start_s`` does not come before ``end_s``, both or no positive ``every_*`` are given.
     """
-    _check_range(start_s, end_s, every_s, every_frames)
+    check_range(start_s, end_s, every_s, every_frames)
     info = probe_video(path, max_pixels=max_pixels) if info is None else info
     wanted = wanted_frames(info.times_s, start_s, end_s, every_s, every_frames)
     if len(wanted):
@@ -343,7 +343,8 @@ class _Reader:
         self.missed, self.why = [], ""
 
 
-def _check_range(start_s: float, end_s: float, every_s: float | None, every_frames: int | None) -> None:
+def check_range(start_s: float, end_s: float, every_s: float | None, every_frames: int | None) -> None:
+    """Refuse a choice of frames that makes no sense, by `UsageError`; see `read_video`."""
     if not start_s < end_s:  # true of NaN too
         raise UsageError(f"start_s: expected a time before end_s, got {start_s} and {end_s}")
     if every_s is not None and every_frames is not None:

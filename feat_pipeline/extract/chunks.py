@@ -31,6 +31,11 @@ class Sampling:
     every_s: float | None = None
     every_frames: int | None = None
 
+    def __post_init__(self) -> None:
+        from feat_pipeline.video import check_range
+
+        check_range(self.start_s, self.end_s, self.every_s, self.every_frames)
+
 
 @dataclass(frozen=True)
 class Photos:
@@ -153,10 +158,8 @@ def _stretches(path: Path, wanted: Sampling) -> list[Chunk]:
         return [Unreadable(path, _unreadable(path, error).reason)]
     chosen = info.times_s[wanted_frames(info.times_s, **asdict(wanted))]
     if not len(chosen) and not info.broken:
-        reason = (
-            f"no frame between {wanted.start_s:g} and {wanted.end_s:g} s; it ends at {info.duration_s:.3f} s"
-        )
-        return [Unreadable(path, reason)]
+        span = f"between {wanted.start_s:g} and {wanted.end_s:g} s"
+        return [Unreadable(path, f"holds no frame {span}; it ends at {info.duration_s:.3f} s")]
     cuts, cut_at = [wanted.start_s], 0
     for time_s in info.key_times_s:
         at = int(np.searchsorted(chosen, time_s))

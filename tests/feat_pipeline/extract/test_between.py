@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from feat_pipeline.detect import Detection
+from feat_pipeline.extract.between import find_faces, iou
+from feat_pipeline.sources import Frame, Skipped
+
+BLANK = np.zeros((4, 6, 3), np.uint8)
+
+
+def face(x, confidence=0.9, points=None):
+    return Detection(np.array([x, 10, x + 40, 60], np.float32), confidence, points)
+
+
+class Detector:
+    """Knows the faces of every frame, and counts its looks."""
+
+    def __init__(self, truth):
+        self.truth, self.looks = truth, []
+
+    def __call__(self, frame):
+        self.looks.append(frame.index)
+        return self.truth[frame.index]
+
+
+def found(truth, every_s=0.25, rate=40):
+    detector = Detector(truth)
+    frames = [Frame(BLANK, "film", i, i / rate) for i in range(len(truth))]
+    return detector, find_faces(frames, detector, every_s)
+
+
+def lefts(answers):
+    return [[float(one.box_xyxy[0]) for one in faces] for faces in answers]
+
+
+def test_a_face_that_moves_evenly_is_looked_at_four_times_a_second():
+    truth = [[face(10 + i)] for i in range(32)]  # half a pixel more than its tenth, each frame
+    detector, answers = found(truth)
+    assert sorted(detector.looks) == [0, 10, 20, 30, 31]
+    assert lefts(answers) == pytest.approx(np.array(lefts(truth)))
+
+
+def test_a_step_of_zero_looks_at_every_frame():
+    detector, answers = found([[face(10)] for _ in range(7)], every_s=0)
+    assert sorted(detector.looks) == list(range(7)) and len(answers) == 7
+
+
+def test_frames_that_lie_apart_are_all_looked_at():
+    detector, _ = found([[face(10)] for _ in range(5)], rate=2)
+    assert sorted(detector.looks) == list(range(5))
+
+
+@pytest.mark.parametrize("change", range(1, 20))
+def test_a_face_that_comes_is_found_in_its_first_frame(change):
+    truth = [[face(10)] if i < change else [face(10), face(200)] for i in range(20)]
+    _, answers = found(truth)
+    assert lefts(answers) == lefts(truth)
+
+
+def test_a_jump_is_found_at_its_frame():
+    truth = [[face(10 if i < 13 else 90)] for i in range(20)]
+    assert lefts(found(truth)[1]) == lefts(truth)
+
+
+def test_faces_that_change_their_order_keep_their_boxes():
+    truth = [[face(10 + 6 * i), face(40)] for i in range(9)]
+    truth = [sorted(faces, key=lambda f: f.box_xyxy[0]) for faces in truth]
+    _, answers = found(truth)
+    assert [sorted(row) for row in lefts(answers)] == [sorted(row) for row in lefts(truth)]
+
+
+def test_a_frame_that_fails_is_told_and_its_neighbours_are_looked_at():
+    failed = Skipped("film", 10, "face detection failed: odd")
+    truth = [failed if i == 10 else [face(10)] for i in range(21)]
+    detector, answers = found(truth)
+    assert answers[10] is failed
+    assert all(not isinstance(answer, Skipped) for i, answer in enumerate(answers) if i != 10)
+    assert {9, 11} <= set(detector.looks)
+
+
+def test_points_and_confidence_are_between_those_of_the_looks():
+    a, b = np.zeros((5, 2), np.float32), np.full((5, 2), 8, np.float32)
+    truth = [[face(10, 0.9, a)], [], [], [], [face(14, 0.6, b)]]
+    detector, answers = found(truth, rate=16)
+    assert sorted(detector.looks) == [0, 4]
+    middle = answers[2][0]
+    assert middle.points.tolist() == [[4, 4]] * 5 and middle.confidence == 0.6
+    assert middle.box_xyxy.tolist() == [12, 10, 52, 60] and middle.box_xyxy.dtype == np.float32
+
+
+def test_points_that_one_look_lacks_are_not_made_up():
+    truth = [[face(10, points=np.zeros((5, 2), np.float32))], [], [face(10)]]
+    assert found(truth, rate=8)[1][1][0].points is None
+
+
+def test_no_frame_has_no_face():
+    assert find_faces([], lambda frame: [], 0.25) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "share"),
+    [((0, 0, 10, 10), 1.0), ((5, 0, 15, 10), 1 / 3), ((10, 0, 20, 10), 0.0), ((0, 0, 0, 0), 0.0)],
+)
+def test_overlap_is_shared_area_of_the_union(other, share):
+    assert iou(np.array([0, 0, 10, 10]), np.array(other)) == pytest.approx(share)
