@@ -190,6 +190,8 @@ def read_packets(
                     failures = 0
                     yield packet
             return
+        except IndexError:  # PyAV, at the end of a file in which further streams turned up on the way
+            return
         except (av.FFmpegError, OSError) as error:
             failures += 1
             if errors is not None:
