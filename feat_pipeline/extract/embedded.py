@@ -10,6 +10,7 @@ import numpy as np
 
 from feat_pipeline.align import (
     box_matrix,
+    euler_rad,
     invert,
     landmark_matrix,
     rotation_rad,
@@ -255,6 +256,4 @@ def _pose(matrix: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     angle = -rotation_rad(matrix)
     cosine, sine = np.cos(angle), np.sin(angle)
     r = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]) @ rotation
-    return np.array(
-        [np.arctan2(-r[1, 2], r[2, 2]), np.arcsin(np.clip(r[0, 2], -1, 1)), np.arctan2(-r[0, 1], r[0, 0])]
-    )
+    return euler_rad(r[None])[0]

@@ -6,32 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from feat_pipeline.align import euler_rad
+
 _MIRROR_Y_AND_Z = np.diag([1.0, -1.0, -1.0])
 _MESH = 468
-
-
-def euler_rad(rotations: np.ndarray) -> np.ndarray:
-    """Return OpenFace's angles of rotations, R = Rx Ry Rz.
-
-    Parameters
-    ----------
-    rotations : ndarray of float, shape (n, 3, 3)
-        Of the head in the camera's axes: x to the right, y down, z away from the camera.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 3)
-        Radians: down, to the person's right, tilted to the person's left.
-    """
-    r = np.asarray(rotations, np.float64)
-    return np.stack(
-        [
-            np.arctan2(-r[:, 1, 2], r[:, 2, 2]),
-            np.arcsin(np.clip(r[:, 0, 2], -1, 1)),
-            np.arctan2(-r[:, 0, 1], r[:, 0, 0]),
-        ],
-        axis=-1,
-    )
 
 
 def pose_of_angles(pitch: np.ndarray, roll: np.ndarray, yaw: np.ndarray) -> np.ndarray:
@@ -46,7 +24,7 @@ def pose_of_angles(pitch: np.ndarray, roll: np.ndarray, yaw: np.ndarray) -> np.n
     Returns
     -------
     ndarray of float64, shape (n, 3)
-        See `euler_rad`.
+        See `feat_pipeline.align.euler_rad`.
     """
     from scipy.spatial.transform import Rotation
 
@@ -67,7 +45,7 @@ def pose_of_mesh(mesh: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n, 3)
-        See `euler_rad`.
+        See `feat_pipeline.align.euler_rad`.
     """
     import torch
     from feat.utils.face_pose import estimate_face_pose_from_mesh
