@@ -202,8 +202,8 @@ def _statistics(moments: np.ndarray) -> np.ndarray:
         mean_x, mean_y = x / n, y / n
         variance_x, variance_y = (xx - n * mean_x**2) / (n - 1), (yy - n * mean_y**2) / (n - 1)
         covariance = (xy - n * mean_x * mean_y) / (n - 1)
-        tiny = 1e-12  # what rounding leaves of a constant
-        constant = (variance_x < tiny) | (variance_y < tiny) | (n < 3)
+        # What rounding leaves of a constant is in proportion to its square.
+        constant = (variance_x <= 1e-13 * xx / n) | (variance_y <= 1e-13 * yy / n) | (n < 3)
         pearson = covariance / np.sqrt(variance_x * variance_y)
         between_rows = (variance_x + variance_y + 2 * covariance) / 2
         rest = (variance_x + variance_y - 2 * covariance) / 2

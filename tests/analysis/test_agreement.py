@@ -59,9 +59,15 @@ def test_only_common_aus_and_faces_that_both_measured_count(noisy):
     assert found.pairs[["rows", "rows_first", "rows_second", "aus"]].values.tolist() == [[63, 70, 70, 1]]
 
 
-def test_a_backend_that_gives_one_value_has_no_agreement(noisy):
-    found = compare_tables(table(AU12=noisy[0]), table("c", AU12=np.zeros(70))).frame.iloc[0]
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_a_backend_that_gives_one_value_has_no_agreement(noisy, value):
+    found = compare_tables(table(AU12=noisy[0]), table("p", AU12=np.full(70, value))).frame.iloc[0]
     assert found["n"] == 70 and found[["pearson", "icc", "icc_consistency"]].isna().all()
+
+
+def test_scores_of_tiny_range_still_order_the_faces(noisy):
+    found = compare_tables(table(AU06=noisy[0]), table("p", AU06=noisy[0] * 1e-7)).frame.iloc[0]
+    assert found["pearson"] == pytest.approx(1) and found["pearson_low"] == pytest.approx(1)
 
 
 def test_the_interval_holds_the_value_and_narrows_with_the_faces(noisy):
