@@ -41,8 +41,15 @@ def _add_extract(commands: Any) -> None:
         "--format", choices=["csv", "parquet"], default="csv", help="of the table (default: csv)"
     )
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="processes (default: 1, which uses about two cores)"
+        "--jobs", type=int, metavar="N", help="processes (default: 1, which uses about two cores; ray: all)"
     )
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="this machine, or Ray (extra scale) (default: local)",
+    )
+    parser.add_argument("--address", help="of a Ray cluster, such as auto or ray://head:10001")
     add_sampling(parser)
     add_output(parser)
 
@@ -116,6 +123,8 @@ def _extract(arguments: argparse.Namespace) -> int:
         sampling=read_sampling(arguments),
         detect_every_s=arguments.detect_every,
         jobs=arguments.jobs,
+        engine=arguments.engine,
+        address=arguments.address,
         overwrite=arguments.overwrite,
     )
     print_paths(arguments.out, [f"aus.{arguments.format}", "skipped.csv", "run.json"])

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,10 +20,13 @@ from feat_pipeline.runlog import Tally
 from feat_pipeline.sources import Skipped, input_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from feat_pipeline.detect import FaceDetector
     from feat_pipeline.extract import AUExtractor
 
 Task = tuple[str, Chunk]
+Keep = Callable[[str, "pd.DataFrame", Tally], None]
 CRASHED = "the process that measured it died (a crash in a decoder, or too little memory)"
 
 
@@ -49,14 +52,15 @@ class Setup:
 
 
 def measure_here(
-    tasks: Iterable[Task], parts: Parts, setup: Setup, made: tuple[FaceDetector, AUExtractor]
+    tasks: Iterable[Task], keep: Keep, setup: Setup, made: tuple[FaceDetector, AUExtractor]
 ) -> Iterator[Task]:
     """Measure chunks one after the other and keep each; yields what is done.
 
     Parameters
     ----------
     tasks : iterable of (key, Chunk)
-    parts : Parts
+    keep : callable
+        Takes key, rows and tally of each, as `Parts.write`.
     setup : Setup
     made : (FaceDetector, AUExtractor)
         Of that setup.
@@ -69,7 +73,7 @@ def measure_here(
     tally = Tally()
     for task, batch in found:
         if current is not None and task is not current:
-            parts.write(current[0], make_table(rows, extractor).frame, tally)
+            keep(current[0], make_table(rows, extractor).frame, tally)
             yield current
             rows, tally = [], Tally()
         current = task
@@ -78,7 +82,7 @@ def measure_here(
             if isinstance(item, Measured):
                 rows += face_rows(item)
     if current is not None:
-        parts.write(current[0], make_table(rows, extractor).frame, tally)
+        keep(current[0], make_table(rows, extractor).frame, tally)
         yield current
 
 
@@ -177,4 +181,4 @@ def _die_with_parent() -> None:
 def _measure_one(task: Task) -> None:
     assert _ready is not None  # by _start
     setup, parts, made = _ready
-    list(measure_here([task], parts, setup, made))
+    list(measure_here([task], parts.write, setup, made))

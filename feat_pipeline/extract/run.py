@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from feat_pipeline.extract import AUExtractor
 
 FORMATS = ("csv", "parquet")
+ENGINES = ("local", "ray")
+Engine = Callable[[Sequence[Task], Parts], Iterator[Task]]
 #: A face that is missing from fewer looks than this keeps its number, however far apart they are.
 STEPS_BRIDGED = 2.5
 OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
@@ -82,7 +84,9 @@ def extract(
     format: str = "csv",
     sampling: Sampling | None = None,
     detect_every_s: float = DETECT_EVERY_S,
-    jobs: int = 1,
+    jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     overwrite: bool = False,
 ) -> ExtractResult:
     """Measure the AUs of every face in photos, videos and folders.
@@ -104,9 +108,13 @@ def extract(
     detect_every_s : float
         The detector looks at videos at least so often, in seconds; 0: at every frame. See
         `feat_pipeline.extract.between.find_faces`.
-    jobs : int
-        Processes that work beside each other. More than one are begun anew: a script that asks for them
-        needs the guard ``if __name__ == "__main__"``.
+    jobs : int, optional
+        Processes that work beside each other: one by default, with Ray one for each core. More than one are
+        begun anew: a script that asks for them needs the guard ``if __name__ == "__main__"``.
+    engine : {'local', 'ray'}
+        Whether this machine works, or Ray (see `feat_pipeline.scale`).
+    address : str, optional
+        Of a Ray cluster.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
 
@@ -127,18 +135,31 @@ def extract(
     """
     if format not in FORMATS:
         raise UsageError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    if jobs < 1:
+    if engine not in ENGINES:
+        raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if jobs is not None and jobs < 1:
         raise UsageError(f"jobs: expected at least 1 process, got {jobs}")
     if not detect_every_s >= 0:
         raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
     files = find_photos(paths, videos=VIDEO_SUFFIXES)
     job = _Job(files, backend, detector, sampling or Sampling(), detect_every_s)
     job.log_parameters(format=format)
+    measure = _engine(engine, job, jobs, address)
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
-            return job.run(Path(folder), None, format, jobs)
+            return job.run(Path(folder), None, format, measure)
     with only_run(out):
-        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite), format, jobs)
+        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite), format, measure)
+
+
+def _engine(engine: str, job: _Job, jobs: int | None, address: str | None) -> Engine:
+    if engine == "ray":
+        from feat_pipeline.scale import measure_on_ray
+
+        return partial(measure_on_ray, setup=job.setup, actors=jobs, address=address)
+    if jobs is not None and jobs > 1:
+        return partial(measure_in_processes, setup=job.setup, jobs=jobs)
+    return lambda tasks, parts: measure_here(tasks, parts.write, job.setup, job.made)
 
 
 class _Job:
@@ -148,10 +169,10 @@ class _Job:
         self, files: list[Path], backend: str, detector: str, sampling: Sampling, detect_every_s: float
     ) -> None:
         self._files = files
-        self._made: tuple[FaceDetector, AUExtractor] = make_detector(detector), make_extractor(backend)
-        self._extractor = self._made[1]
+        self.made: tuple[FaceDetector, AUExtractor] = make_detector(detector), make_extractor(backend)
+        self._extractor = self.made[1]
         name = choose_backend()[0] if backend == "auto" else backend
-        self._setup = Setup(DETECTORS[detector], BACKENDS[name], detect_every_s)
+        self.setup = Setup(DETECTORS[detector], BACKENDS[name], detect_every_s)
         self._detector = detector
         self._videos = any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
         self._chunks = plan(files, sampling)
@@ -169,7 +190,7 @@ class _Job:
                 "end_s": None if wanted.end_s == float("inf") else wanted.end_s,
                 "every_s": wanted.every_s,
                 "every_frames": wanted.every_frames,
-                "detect_every_s": self._setup.detect_every_s,
+                "detect_every_s": self.setup.detect_every_s,
             }
         self._log = RunLog(
             "extract",
@@ -181,7 +202,7 @@ class _Job:
         )  # fmt: skip
         self._log.inputs = len(self._files) if self._videos else None
 
-    def run(self, out: Path, folder: OutputFolder | None, format: str, jobs: int) -> ExtractResult:
+    def run(self, out: Path, folder: OutputFolder | None, format: str, engine: Engine) -> ExtractResult:
         """Measure what is not measured yet and write the results."""
         parts = Parts(out, self._settings())
         keys: list[str] = []
@@ -189,7 +210,7 @@ class _Job:
             with named_errors(out):
                 remove_leftovers(out)
                 keys = parts.begin(self._chunks)
-                self._measure(keys, parts, jobs)
+                self._measure(keys, parts, engine)
                 for key in keys:
                     self._log.tally.merge(parts.tally(key))
                 kept = None
@@ -223,20 +244,16 @@ class _Job:
         extractor = self._extractor
         return {
             "feat-pipeline": __version__,
-            "backend": [extractor.name, extractor.version, self._setup.backend],
-            "detector": self._setup.detector,
-            "detect_every_s": self._setup.detect_every_s,
+            "backend": [extractor.name, extractor.version, self.setup.backend],
+            "detector": self.setup.detector,
+            "detect_every_s": self.setup.detect_every_s,
         }
 
-    def _measure(self, keys: list[str], parts: Parts, jobs: int) -> None:
+    def _measure(self, keys: list[str], parts: Parts, engine: Engine) -> None:
         tasks = list(dict(zip(keys, self._chunks, strict=True)).items())
         missing = [task for task in tasks if not parts.has(task[0])]
         total, left = (sum(chunk.frames for _, chunk in some) for some in (tasks, missing))
-        found: Iterator[Task]
-        if jobs > 1 and len(missing) > 1:
-            found = measure_in_processes(missing, parts, self._setup, jobs)
-        else:
-            found = measure_here(missing, parts, self._setup, self._made)
+        found = engine(missing, parts) if missing else iter(())
         unit = "frame" if self._videos else "photo"
         with progress_bar(total=total, done=total - left, unit=unit) as advance:
             for _, chunk in found:
@@ -265,7 +282,7 @@ class _Job:
         extractor = self._extractor
         extra = {"detector": self._detector, **self._why}
         if self._videos:
-            extra["detect_every_s"] = self._setup.detect_every_s
+            extra["detect_every_s"] = self.setup.detect_every_s
         return AUTable(
             rows,
             backend=extractor.name,

@@ -250,6 +250,7 @@ def test_chunks_do_not_depend_on_what_was_done(folder):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        ({"engine": "spark"}, "engine: expected one of local, ray, got 'spark'"),
         ({"jobs": 0}, "jobs: expected at least 1 process, got 0"),
         ({"detect_every_s": -1}, "detect_every_s: expected 0 or more seconds, got -1"),
         ({"detect_every_s": float("nan")}, "detect_every_s: expected 0 or more seconds, got nan"),
@@ -260,6 +261,7 @@ def test_wrong_options_are_refused(fakes, folder, options, reason):
         extract(folder, **options)
 
 
-def test_one_process_is_enough_for_one_chunk(fakes, folder, monkeypatch):
+def test_what_is_done_already_begins_no_process(fakes, folder, tmp_path, monkeypatch):
+    stop_before_writing(monkeypatch, folder, tmp_path / "out")
     monkeypatch.setattr(local, "_in_pool", None)
-    assert len(extract(folder / "00001.png", jobs=4).table) == 1
+    assert len(extract(folder, out=tmp_path / "out", jobs=4).table) == 70
