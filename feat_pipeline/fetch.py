@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +83,9 @@ def reachable(url: str, patience_s: float = PATIENCE_S) -> str:
     patience_s : float
         Seconds to wait, name look-up and all.
     """
+    import urllib.error
+    import urllib.request
+
     answer: list[str] = []
 
     def ask() -> None:
