@@ -209,7 +209,8 @@ class AUTable:
 
             - OpenFace 2: rows with `success` 0 get NaN, because OpenFace writes 0 there, which is no
               measurement; intensities are kept and presences left out; `input` is the file that
-              `<stem>_of_details.txt` names, else the CSV;
+              `<stem>_of_details.txt` names, else the CSV; `face_id` stays, and `face` counts the faces of a
+              frame;
             - py-feat's `Fex`: AUs are called `AU12_p` (`AU12_c` where all are 0 or 1), and
               `approx_time` becomes `time_s`, in whole seconds;
             - MediaPipe blendshapes: AUs are `analysis.facs.BLENDSHAPE_PROXIES`, `AU12_p`;

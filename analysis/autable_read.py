@@ -20,6 +20,7 @@ from analysis.dialects import OWN, Dialect, dialect_of
 from analysis.errors import TableError
 
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
+_MISSING += [f"{blanks}-nan{kind}" for blanks in ("", " ", "  ") for kind in ("", "(ind)")]  # C++ writes them
 
 
 @dataclass

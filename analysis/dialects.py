@@ -28,8 +28,8 @@ LOW_AUC = 0.75
 _BARE = re.compile(r"^AU(\d{1,2})$")
 _PLACE = re.compile(r"^[xy]_\d+$|^pose_R[xyz]$")
 _INDEX = r"(Unnamed: \d+)?"  # what pandas calls a column without a name
-_OPENFACE_ONLY = {"face_id", "success", "gaze_0_x", "eye_lmk_x_0", "pose_Tx", "X_0", "p_scale"}
-_OPENFACE_NAMES = {"face_id": "face", "timestamp": "time_s"}
+_OPENFACE_ONLY = {"success", "gaze_0_x", "eye_lmk_x_0", "pose_Tx", "X_0", "p_scale"}
+_OPENFACE_NAMES = {"timestamp": "time_s"}
 _FEX_NAMES = {"FaceRectX": "x", "FaceRectY": "y", "FaceRectWidth": "w", "FaceRectHeight": "h"}
 _FEX_NAMES |= {"FaceScore": "confidence"}
 _BLENDSHAPES = {name for proxy in BLENDSHAPE_PROXIES.values() for name in proxy.blendshapes}
@@ -119,6 +119,8 @@ def _own(frame: pd.DataFrame, source: str) -> Translated:
 def _openface(frame: pd.DataFrame, source: str) -> Translated:
     frame = frame.rename(columns={k: v for k, v in _OPENFACE_NAMES.items() if v not in frame.columns})
     notes = []
+    if "face_id" in frame.columns and "face" not in frame.columns:
+        frame = frame.assign(face=frame.groupby(["input", "frame"], dropna=False).cumcount())
     if "success" in frame.columns:
         failed = pd.to_numeric(frame["success"], errors="coerce") == 0
         measured = [name for name in frame.columns if parse_column(name) or _PLACE.match(name)]

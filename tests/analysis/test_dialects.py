@@ -47,7 +47,7 @@ def test_an_openface_video_loses_what_failed_and_what_nobody_uses(tmp_path, sepa
     assert len(VIDEO) == 714
     table = AUTable.read(write(tmp_path / "talk.csv", VIDEO, rows, separator))
     assert (table.backend, table.scale, table.au_columns) == ("openface", "r", INTENSITIES)
-    columns = ["input", "frame", "time_s", "face", "confidence", "pose_Rx", "pose_Ry", "pose_Rz"]
+    columns = ["input", "frame", "time_s", "face", "confidence", "pose_Rx", "pose_Ry", "pose_Rz", "face_id"]
     assert len(table.frame.columns) == len(columns) + 17 + 136
     assert set(columns) <= set(table.frame.columns)
     assert table.frame["frame"].tolist() == [1, 2, 3]
@@ -63,6 +63,32 @@ def test_an_openface_video_loses_what_failed_and_what_nobody_uses(tmp_path, sepa
     ):
         assert part in notes
     assert table.frame["input"].tolist() == ["talk.csv"] * 3
+
+
+def test_several_faces_of_an_openface_video_keep_their_ids(tmp_path):
+    rows = [
+        {"frame": frame, "face_id": face_id, "success": 1, "AU12_r": face_id}
+        for frame, face_id in ((1, 0), (1, 3), (2, 3), (3, 0), (3, 3), (3, 5))
+    ]
+    for name in ("one", "two"):
+        write(tmp_path / f"{name}.csv", VIDEO, rows)
+    frame = AUTable.read(tmp_path).frame
+    assert frame["face_id"].tolist() == [0, 3, 3, 0, 3, 5] * 2
+    assert frame["face"].tolist() == [0, 1, 0, 0, 1, 2] * 2
+    assert AUTable.read(tmp_path / "one.csv").frame["face"].tolist() == [0, 1, 0, 0, 1, 2]
+
+
+def test_what_c_calls_no_number_is_missing(tmp_path):
+    rows = [{"confidence": 0.9, "AU06_r": 1.5, "pose_Rx": value} for value in ("-nan", "-nan(ind)", "0.25")]
+    frame = AUTable.read(write(tmp_path / "a.csv", IMAGE, rows)).frame
+    assert frame["pose_Rx"].isna().tolist() == [True, True, False]
+
+
+def test_our_own_table_with_face_ids_is_not_taken_for_openface(tmp_path):
+    (tmp_path / "aus.csv").write_text("input,frame,face,face_id,AU12_p\na.mp4,0,0,2,0.5\n")
+    table = AUTable.read(tmp_path / "aus.csv")
+    assert (table.backend, table.scale) == ("unknown", "p")
+    assert table.frame["face_id"].tolist() == [2]
 
 
 def test_openface_details_name_the_video(tmp_path):
