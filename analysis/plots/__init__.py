@@ -15,6 +15,7 @@ from analysis.plots.inference import forest, marginal_effects, odds_ratios
 from analysis.plots.model import coefficient_heatmap
 from analysis.plots.probability import calibration, roc
 from analysis.plots.saliency import agreement, saliency
+from analysis.plots.series import series
 from analysis.plots.surrogate import fidelity, stability
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "roc",
     "saliency",
     "score_intervals",
+    "series",
     "stability",
     "waterfall",
 ]
