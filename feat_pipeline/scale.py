@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
+import re
+import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,12 +75,16 @@ def measure_on_ray(
 def _connect(address: str | None) -> None:
     import ray
 
+    address = address or os.environ.get("RAY_ADDRESS")
+    host = re.fullmatch(r"([^:/]+):(\d+)", address or "")
     try:
+        if host:  # Ray itself would wait for minutes
+            socket.create_connection((host[1], int(host[2])), timeout=5).close()
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UnavailableError(
-            f"engine ray: no cluster at {address or 'RAY_ADDRESS'} ({reason}); check the address, or leave "
+            f"engine ray: no cluster at {address or 'this machine'} ({reason}); check the address, or leave "
             "it out to start Ray here"
         ) from None
 

@@ -49,7 +49,7 @@ def _add_extract(commands: Any) -> None:
         default="local",
         help="this machine, or Ray (extra scale) (default: local)",
     )
-    parser.add_argument("--address", help="of a Ray cluster, such as auto or ray://head:10001")
+    parser.add_argument("--address", help="of a Ray cluster: auto on one of its nodes, or head:6379")
     add_sampling(parser)
     add_output(parser)
 

@@ -15,7 +15,7 @@ import numpy as np
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable_write import write_tables
 from feat_pipeline.detect import DETECTORS, make_detector
-from feat_pipeline.errors import UsageError
+from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
 from feat_pipeline.extract.chunks import Chunk, Photos, Sampling, plan
 from feat_pipeline.extract.local import Setup, Task, measure_here, measure_in_processes
@@ -218,6 +218,8 @@ class _Job:
                     kept = self._table(parts, keys)
                 else:
                     self._write(folder, format, parts, keys)
+        except UnavailableError:
+            raise
         except BaseException as error:
             if folder is not None and keys:
                 error.add_note(_kept(parts, keys, self._chunks))

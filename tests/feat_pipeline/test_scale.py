@@ -1,6 +1,7 @@
 """Ray gives the table of the local engine, on one node and on two, and when an actor dies."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -63,3 +64,11 @@ def test_without_ray_the_command_that_mends_it_is_told(fakes, folder, monkeypatc
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UnavailableError, match=r"pip install 'feat-pipeline\[scale\]'"):
         extract(folder, engine="ray")
+
+
+def test_an_address_where_no_cluster_is_is_refused_at_once(fakes, folder):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(UnavailableError, match=f"no cluster at {address} .*refused"):
+            extract(folder, engine="ray", address=address)
