@@ -203,13 +203,11 @@ def _measured(
 
 
 def _with_ids(table: AUTable) -> AUTable:
-    """Tell persons apart where the table does not; OpenFace's ``face`` is its own id."""
+    """Tell persons apart where the table does not."""
     from feat_pipeline.track import add_face_ids
 
     if "face_id" in table.frame or "time_s" not in table.frame:
         return table
-    if table.backend == "openface":
-        return _like(table, table.frame.copy().assign(face_id=table.frame["face"].fillna(0).astype("int64")))
     return _like(table, add_face_ids(table.frame))
 
 
@@ -328,7 +326,7 @@ def _figure(series: AUSeries, events: pd.DataFrame, person: tuple[str, int], ans
         events=own,
         probabilities=chances,
         max_gap_s=series.facts["max_gap_s"][person[0]],
-        title=f"{person[0]}, face {person[1]}",
+        title=f"{Path(person[0]).name}, face {person[1]}",
     )
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=_DPI)

@@ -107,7 +107,7 @@ def series(
         caption = _caption(aus, shown, scale, events is not None, long, bool(emotions))
         figure.supxlabel(caption, fontsize=TINY, color=GREY, x=0.01, ha="left", multialignment="left")
         if title:
-            heading(figure, shortened(title, 150))
+            heading(figure, shortened(title, 80))
     return figure
 
 

@@ -203,7 +203,8 @@ def _named(table: AUTable, aus: Sequence[str]) -> list[str]:
 
 def _rows(table: AUTable, notes: list[str]) -> pd.DataFrame:
     """Rows with a time, by input, person and time, one for each person and time."""
-    frame = table.frame.drop(columns=[*LANDMARK_COLUMNS], errors="ignore").copy()
+    earlier = [kind + au for kind in (CALIBRATED, SMOOTHED) for au in table.au_columns]
+    frame = table.frame.drop(columns=[*LANDMARK_COLUMNS, *earlier], errors="ignore").copy()
     if "time_s" not in frame:
         raise TableError(
             "column 'time_s' is missing: a series needs the time of each row in seconds; extract a video, or "
@@ -211,7 +212,7 @@ def _rows(table: AUTable, notes: list[str]) -> pd.DataFrame:
         )
     frame = frame.assign(time_s=pd.to_numeric(frame["time_s"], errors="coerce"))
     timed = np.isfinite(frame["time_s"].to_numpy(dtype=float))
-    if not timed.any():
+    if len(frame) and not timed.any():
         raise TableError("column 'time_s': no row has a time; expected seconds")
     if not timed.all():
         notes.append(f"{(~timed).sum()} of {len(frame)} rows have no time and are left out")
