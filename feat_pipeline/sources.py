@@ -7,6 +7,7 @@ handed on as `Skipped` with its reason, so that one bad file never ends a run.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from feat_pipeline.errors import InputError
+from feat_pipeline.photocheck import check_layout, check_whole
 
 MAX_PIXELS = 100_000_000
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -273,11 +275,15 @@ def _decode(file: IO[bytes], max_pixels: int) -> np.ndarray:
     if opener is None or (opener is WebPImageFile and head[8:12] != b"WEBP"):
         raise InputError("is no JPEG, PNG, WebP, BMP or TIFF picture; convert it to one of these")
     try:
-        image = opener(file)
-        _check_size(image.size, max_pixels)
-        image.load()
-        image = ImageOps.exif_transpose(image)
-        return np.ascontiguousarray(_to_rgb(image))
+        with warnings.catch_warnings():  # Pillow's, of broken EXIF data and other by-work
+            warnings.simplefilter("ignore")
+            image = opener(file)
+            _check_size(image.size, max_pixels)
+            check_layout(image)
+            image.load()
+            check_whole(file, image)
+            image = ImageOps.exif_transpose(image)
+            return np.ascontiguousarray(_to_rgb(image))
     except InputError:
         raise
     except Exception as error:  # decoders raise nearly every built-in exception on damaged files
