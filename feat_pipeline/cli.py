@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from analysis.errors import AnalysisError
 from feat_pipeline import __version__
-from feat_pipeline.commands import overview, photos, saliency, say, series, tables, training
+from feat_pipeline.commands import openface, overview, photos, saliency, say, series, tables, training
 from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
 
 EXIT_INTERRUPTED = 130
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     photos.add_commands(commands)
+    openface.add_commands(commands)
     series.add_commands(commands)
     saliency.add_commands(commands)
     tables.add_commands(commands)

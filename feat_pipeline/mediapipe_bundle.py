@@ -171,7 +171,7 @@ def open_task(owner: object, kind: str, content: bytes, **options: Any) -> Any:
             f"run: {MEND_PACKAGE} --force-reinstall"
         ) from error
 
-    class PrivateOptions(BaseOptions):  # type: ignore[misc, valid-type]
+    class PrivateOptions(BaseOptions):
         """As MediaPipe's, but without certificates.
 
         From 0.10.35 on MediaPipe sends its version, Python's and counts of use to play.googleapis.com and

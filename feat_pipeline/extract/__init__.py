@@ -29,6 +29,7 @@ BACKENDS: dict[str, str] = {
     "pyfeat-v1-svm": "feat_pipeline.extract.pyfeat:PyfeatV1SvmExtractor",
     "pyfeat-mp": "feat_pipeline.extract.pyfeat:PyfeatMPExtractor",
     "mediapipe": "feat_pipeline.extract.mediapipe:MediapipeExtractor",
+    "openface": "feat_pipeline.extract.openface:OpenFaceExtractor",
 }
 try:
     for _entry in entry_points(group=ENTRY_POINTS):

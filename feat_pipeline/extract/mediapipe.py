@@ -16,6 +16,7 @@ from analysis.facs import BLENDSHAPE_PROXIES, column
 from feat_pipeline.align import (
     MESH_68,
     box_matrix,
+    euler_rad,
     invert,
     landmark_matrix,
     rotation_rad,
@@ -23,7 +24,6 @@ from feat_pipeline.align import (
     warp,
 )
 from feat_pipeline.extract import FaceAUs
-from feat_pipeline.extract.pyfeat_pose import euler_rad
 from feat_pipeline.mediapipe_bundle import (
     bundle_version,
     check_package,
