@@ -34,6 +34,8 @@ SHOWN = 10
 """Action Units that get a panel; more are not legible on a page."""
 LONG, SHOWN_LONG = 3000, 20
 """A series of more frames is drawn as shades, a row for each AU: lines and bands would run together."""
+_EDGED = 15
+"""Bands of a panel that have edges; the edges of more would cover the line."""
 _COLUMNS = 600
 """Moments of a strip of shades; a longer video is put together."""
 _MINUTES_FROM = 600
@@ -174,10 +176,12 @@ def _panel(
         for event in events.to_dict("records"):
             axes.axvspan(event["onset_s"], event["offset_s"], color=FOR_COLOUR, alpha=0.16, linewidth=0)
             for end, place in (("onset", event["onset_s"]), ("offset", event["offset_s"])):
-                if event["censored"] not in (end, "both"):
+                if len(events) <= _EDGED and event["censored"] not in (end, "both"):
                     axes.axvline(place, color=FOR_COLOUR, linewidth=0.7)
             apex = (event["apex_s"], event["apex_value"])
-            axes.plot(*apex, "o", color=INK, markersize=3.2, zorder=4, clip_on=False)
+            axes.plot(
+                *apex, "o", color=INK, markersize=3.2 if len(events) <= _EDGED else 2, zorder=4, clip_on=False
+            )
     own_s, values = _cut(times_s, raw, max_gap_s)
     axes.plot(own_s, values, color=GREY, linewidth=0.5, alpha=0.6)
     own_s, values = _cut(times_s, smoothed, max_gap_s)
