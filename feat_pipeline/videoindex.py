@@ -16,6 +16,7 @@ import numpy as np
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources import MAX_PIXELS, PathLike, input_name
+from feat_pipeline.videocheck import lost_end
 
 if TYPE_CHECKING:
     import av
@@ -129,7 +130,7 @@ def probe_video(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
     name = input_name(path)
     try:
         with open_video(path) as container:
-            return _probe(container, name, max_pixels)
+            return _probe(container, name, max_pixels, lost_end(path, container.format.name))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -198,7 +199,7 @@ def read_packets(
                 errors.append(_reason(error))
 
 
-def _probe(container: InputContainer, name: str, max_pixels: int) -> VideoInfo:
+def _probe(container: InputContainer, name: str, max_pixels: int, lost: tuple[str, bool]) -> VideoInfo:
     stream = video_stream(container)
     _check_size(stream.codec_context.width, stream.codec_context.height, max_pixels)
     formats = container.format.name.split(",")
@@ -225,15 +226,16 @@ def _probe(container: InputContainer, name: str, max_pixels: int) -> VideoInfo:
     if first is None or not rows:
         detail = f" ({errors[0]})" if errors else ""
         raise InputError(f"no frame of it can be decoded{detail}; save or download it again")
-    broken = ""
+    broken, last_is_part = lost
+    if last_is_part and broken and len(rows) > 1:
+        rows.pop()
     stated = (container.duration or 0) / 1e6
-    began = (container.start_time or 0) / 1e6
     if errors or cut:
         broken = errors[-1] if errors else "its last frame is cut off"
     elif counted and read < stream.frames:
         broken = f"{read:,} of {stream.frames:,} frames are there"
-    elif matroska and stated - (end_s - began) > _SHORT_S:
-        broken = f"{end_s - began:.3f} of {stated:.3f} s are there"
+    elif matroska and stated - end_s > _SHORT_S:  # it states when it ends, whenever it begins
+        broken = f"{end_s:.3f} of {stated:.3f} s are there"
     return _info(container, stream, name, rows, first, broken, max_pixels)
 
 
