@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from feat_pipeline.extract.chunks import Sampling
     from feat_pipeline.extract.run import ExtractResult
 
-OUTPUTS = ("series.csv", "events.csv", "series/*.png", "skipped.csv", "run.json")
+OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", "skipped.csv", "run.json")
 TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
 FIGURES = 20
 """Persons who get a figure; those seen most."""
@@ -154,6 +154,7 @@ def series_files(
     record["seconds"] = round(time.perf_counter() - began, 3)
     folder.clear()
     with folder.all_or_nothing():
+        folder.write_json("series.meta.json", _like(table, found.frame).meta)
         folder.write("series.csv", _text(found.frame))
         folder.write("events.csv", _text(events))
         for number, person in enumerate(drawn):

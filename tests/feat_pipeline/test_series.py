@@ -82,6 +82,7 @@ def test_steps_and_bounds_choose_the_frames_of_videos_and_of_tables_alike(film, 
     whole = series_files(film, out=tmp_path / "b", model=model_dir, detect_every_s=0)
     again = series_files(tmp_path / "b" / "series.csv", out=tmp_path / "c", sampling=sampling, figures=0)
     assert sorted(set(again.series.frame["frame"])) == list(range(10, 50, 5))
+    assert AUTable.read(tmp_path / "c" / "series.csv").backend == "fake"
     assert len(whole.series.frame) == 110 and not (tmp_path / "c" / "series").exists()
 
 
