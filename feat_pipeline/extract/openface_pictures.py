@@ -152,7 +152,7 @@ class Pictures:
         self.csv(0).parent.mkdir(exist_ok=True)
         for file in self._out.glob("*.csv"):
             shutil.copyfile(file, self._work / "kept" / file.name)
-        return pd.concat([numbers, rows], axis=1)
+        return pd.concat([numbers, rows], axis=1).copy()
 
 
 def read_written(folder: Path) -> pd.DataFrame:
@@ -180,7 +180,7 @@ def read_written(folder: Path) -> pd.DataFrame:
 
     frame = AUTable.read(folder).frame
     failed = frame[list(AU_COLUMNS)].isna().all(axis=1)
-    return pd.concat([frame, _more(folder).astype("float64").mask(failed)], axis=1)
+    return pd.concat([frame, _more(folder).astype("float64").mask(failed)], axis=1).copy()
 
 
 def _more(folder: Path) -> pd.DataFrame:
