@@ -83,7 +83,7 @@ class AUExtractor(Protocol):
 
     Notes
     -----
-    The class may offer ``check()``, which returns the version or raises `UnavailableError` without loading
+    A class whose ``uses_gpu`` is true gets a share of a cluster's GPUs. It may offer ``check()``, which returns the version or raises `UnavailableError` without loading
     what the backend needs to run; else the backend is built to know.
     """
 

@@ -77,6 +77,7 @@ class _PyfeatExtractor:
 
     name: str
     scale = "p"
+    uses_gpu = True
     extra_columns: tuple[str, ...] = (*_EMOTIONS, *_GAZE)
 
     def __init__(self, device: str = "auto") -> None:
