@@ -80,7 +80,7 @@ def _connect(address: str | None) -> None:
     try:
         if host:  # Ray itself would wait for minutes
             socket.create_connection((host[1], int(host[2])), timeout=5).close()
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UnavailableError(

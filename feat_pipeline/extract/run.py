@@ -263,7 +263,7 @@ class _Job:
 
     def _tables(self, parts: Parts, keys: Sequence[str]) -> Iterator[AUTable]:
         """Tables of all chunks, at least one; without rows only where there are none at all."""
-        frames = (rows for rows in parts.rows(keys) if len(rows))
+        frames: Iterator[pd.DataFrame] = (rows for rows in parts.rows(keys) if len(rows))
         if self._videos:
             frames = _with_face_ids(frames)
         empty = True
@@ -282,7 +282,7 @@ class _Job:
 
     def _as_table(self, rows: pd.DataFrame) -> AUTable:
         extractor = self._extractor
-        extra = {"detector": self._detector, **self._why}
+        extra: dict[str, Any] = {"detector": self._detector, **self._why}
         if self._videos:
             extra["detect_every_s"] = self.setup.detect_every_s
         return AUTable(
