@@ -21,7 +21,8 @@ def find_faces(frames: Sequence[Frame], detect: Callable[[Frame], Found], every_
     Parameters
     ----------
     frames : sequence of Frame
-        n frames in the order of time.
+        n frames, those of a video in the order of time; photos are files of one frame, so that each is
+        looked at.
     detect : callable
         The faces of a frame, or why there are none.
     every_s : float
@@ -62,10 +63,19 @@ def find_faces(frames: Sequence[Frame], detect: Callable[[Frame], Found], every_
 
     last = 0
     for i in range(1, len(frames)):
-        if i + 1 == len(frames) or frames[i + 1].time_s - frames[last].time_s > every_s:
+        if frames[i].path != frames[last].path:
+            last = i
+        elif not _reaches(frames, last, i + 1, every_s):
             fill(last, i)
             last = i
     return [look(i) for i in range(len(frames))]
+
+
+def _reaches(frames: Sequence[Frame], last: int, i: int, every_s: float) -> bool:
+    """Whether frame `i` is of the same file as frame `last`, and within `every_s` of it."""
+    if every_s <= 0 or i == len(frames) or frames[i].path != frames[last].path:
+        return False
+    return frames[i].time_s - frames[last].time_s <= every_s
 
 
 def same_faces(before: Found, after: Found) -> list[tuple[Detection, Detection]] | None:

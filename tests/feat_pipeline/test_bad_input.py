@@ -345,10 +345,15 @@ def test_a_model_for_other_aus_or_another_scale_is_refused(fakes, run, photos, t
     assert "model other" in err
 
 
-def test_a_model_fitted_on_another_or_an_unnamed_backend_is_refused(fakes, run, photos, tmp_path):
+def test_a_model_fitted_on_another_or_an_unnamed_backend_is_refused(
+    fakes, run, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("OPENFACE_DIR", raising=False)
     aus, labels = au_rows()
     for name, message in {
-        "openface": "need the AU backend openface, which cannot measure photos here",
+        "lab42": "need the AU backend lab42, which cannot measure photos here",
+        "openface": "openface: no FaceLandmarkImg",
         "unknown": "does not say what measured its AUs",
     }.items():
         table = AUTable(aus, backend=name, backend_version="2.2.0", scale="r")

@@ -50,6 +50,20 @@ def test_frames_that_lie_apart_are_all_looked_at():
     assert sorted(detector.looks) == list(range(5))
 
 
+def test_each_photo_is_looked_at_though_all_are_of_one_time_and_alike():
+    detector = Detector([[face(10)], [face(12)], [face(14)], [face(16)]])
+    frames = [Frame(BLANK, f"photo{i}", i, 0.0) for i in range(4)]
+    answers = find_faces(frames, detector, 0.25)
+    assert detector.looks == [0, 1, 2, 3] and lefts(answers) == [[10], [12], [14], [16]]
+
+
+def test_two_videos_are_not_mixed():
+    detector = Detector([[face(10 + i)] for i in range(16)])
+    frames = [Frame(BLANK, "ab"[i // 8], i, (i % 8) / 40) for i in range(16)]
+    find_faces(frames, detector, 0.25)
+    assert sorted(detector.looks) == [0, 7, 8, 15]
+
+
 @pytest.mark.parametrize("change", range(1, 20))
 def test_a_face_that_comes_is_found_in_its_first_frame(change):
     truth = [[face(10)] if i < change else [face(10), face(200)] for i in range(20)]
