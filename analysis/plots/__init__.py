@@ -5,6 +5,7 @@ fresh `matplotlib.figure.Figure` made without pyplot, so that no global state is
 closed.
 """
 
+from analysis.plots.backends import agreement_map
 from analysis.plots.comparison import confusion, per_class_recall, score_intervals
 from analysis.plots.counterfactual import counterfactual
 from analysis.plots.diagnostics import correlation_heatmap, diagnostics_panel
@@ -20,6 +21,7 @@ from analysis.plots.surrogate import fidelity, stability
 
 __all__ = [
     "agreement",
+    "agreement_map",
     "au_bars",
     "au_profile",
     "calibration",

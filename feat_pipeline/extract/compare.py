@@ -271,7 +271,7 @@ def _speed_frame(speed: list[dict[str, Any]]) -> pd.DataFrame:
 def _write(folder: OutputFolder, result: BackendComparison, tables: dict[str, AUTable]) -> None:
     import io
 
-    from analysis.plots.agreement import agreement_map
+    from analysis.plots import agreement_map
 
     picture = io.BytesIO()
     agreement_map(result.agreement.frame).savefig(picture, format="png", dpi=150)

@@ -5,7 +5,7 @@ import pytest
 from analysis.agreement import COLUMNS, compare_all, compare_tables
 from analysis.autable import AUTable
 from analysis.errors import TableError
-from analysis.plots.agreement import agreement_map
+from analysis.plots import agreement_map
 
 
 def table(scale="r", inputs=None, backend="made", **aus):

@@ -1,4 +1,6 @@
+import importlib
 import math
+import pkgutil
 
 import numpy as np
 import pandas as pd
@@ -46,6 +48,12 @@ def texts(axes):
 
 def labels(axes):
     return [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+def test_no_module_takes_the_place_of_a_figure():
+    for module in pkgutil.iter_modules(plots.__path__):
+        importlib.import_module(f"analysis.plots.{module.name}")
+    assert [name for name in plots.__all__ if not callable(getattr(plots, name))] == []
 
 
 def test_a_waterfall_runs_from_the_baseline_over_the_strongest_aus_to_the_logit():
