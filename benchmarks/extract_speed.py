@@ -247,6 +247,8 @@ def start_child(args: argparse.Namespace, contender: str, *extra: str, cores: se
     environment = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parent.parent))
     if args.yunet:
         environment["FEAT_YUNET"] = str(args.yunet)
+    if args.landmarker:
+        environment["FEAT_MEDIAPIPE_MODEL"] = str(args.landmarker)
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True,
         preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
@@ -281,7 +283,7 @@ def main() -> None:
         "mtcnn",
         "haar",
         *(["yunet"] if args.yunet else []),
-        *(["mediapipe"] if args.landmarker else []),
+        *(["blazeface", "mediapipe"] if args.landmarker else []),
         "pyfeat",
     ]
     rows = []
