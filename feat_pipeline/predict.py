@@ -14,7 +14,7 @@ from feat_pipeline.crops import CROP_PX, FaceCrops
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import BACKENDS, make_extractor
-from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_batches
+from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.sources import Frame, PathLike, Skipped, from_array, input_name, read_photo
 
@@ -150,10 +150,34 @@ class Predictor:
         raise InputError(f"{item.input}: {item.reason}")
 
     def predict_many(self, items: Iterable[Frame | Skipped]) -> Iterator[Predicted | Skipped]:
-        """Predict frame after frame, in order; what is skipped is handed on (see `measure_batches`)."""
-        for batch in measure_batches(items, self.detector, self.extractor):
-            measured = [item for item in batch if isinstance(item, Measured)]
-            faces = iter(self._predict(measured) if measured else [])
+        """Predict frame after frame, in order; what is skipped is handed on (see `measure_chunks`)."""
+        yield from self.predict_chunks([items])
+
+    def predict_chunks(
+        self, chunks: Iterable[Iterable[Frame | Skipped]], *, detect_every_s: float = 0.0
+    ) -> Iterator[Predicted | Skipped]:
+        """Predict chunks of frames, such as the stretches of a video, as extract measures them.
+
+        Parameters
+        ----------
+        chunks : iterable of iterable of Frame or Skipped
+        detect_every_s : float
+            How often the detector looks at a video; see `measure_chunks`.
+
+        Yields
+        ------
+        Predicted or Skipped
+            One for each item, in order.
+        """
+        measured = measure_chunks(
+            ((None, items) for items in chunks),
+            self.detector,
+            self.extractor,
+            detect_every_s=detect_every_s,
+        )
+        for _, batch in measured:
+            found = [item for item in batch if isinstance(item, Measured)]
+            faces = iter(self._predict(found) if found else [])
             for item in batch:
                 yield (
                     item if isinstance(item, Skipped) else Predicted(item, [next(faces) for _ in item.faces])
