@@ -82,6 +82,11 @@ class AUTable:
         aus = len(self.au_columns)
         return f"AUTable({len(self)} faces, {aus} AUs, backend={self.backend!r}, scale={self.scale!r})"
 
+    def _repr_html_(self) -> str:
+        from analysis.notebook import table_html
+
+        return table_html(self)
+
     @property
     def au_columns(self) -> list[str]:
         """The AU columns, by AU number."""

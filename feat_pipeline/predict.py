@@ -76,6 +76,22 @@ class FacePrediction:
         of_model = self.probabilities.get(model or next(iter(self.probabilities), ""), {})
         return max(of_model, key=of_model.__getitem__, default="")
 
+    def __repr__(self) -> str:
+        from analysis.explain.rationale import percent
+
+        said = [
+            f"{model}: {label} {percent(of_model[label])}"
+            for model, of_model in self.probabilities.items()
+            if (label := self.label(model))
+        ]
+        where = f"{self.input!r}, frame {self.frame}, face {self.face}"
+        return f"FacePrediction({where}, {'; '.join(said) or 'no answer'})"
+
+    def _repr_html_(self) -> str:
+        from analysis.notebook import prediction_html
+
+        return prediction_html(self)
+
 
 @dataclass(frozen=True, eq=False)
 class Predicted:

@@ -96,6 +96,14 @@ class FaceExplanation:
     notes: tuple[str, ...] = ()
     model: MultinomialLogit | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        return f"FaceExplanation({self.rationale})"
+
+    def _repr_html_(self) -> str:
+        from analysis.notebook import explanation_html
+
+        return explanation_html(self)
+
     @property
     def aus(self) -> dict[str, float]:
         """The face's AU values by column."""

@@ -17,6 +17,7 @@ from analysis.report.cards import au_groups, card_view
 from analysis.report.collect import Face, Results, collect, counted
 from analysis.report.comparison import comparison_view
 from analysis.report.inference import inference_view
+from analysis.report.layout import environment
 from analysis.report.models import find_models, low_validity, model_view
 from analysis.report.overview import au_means, call_counts, kind_of, summary_of, tiles_of, title_of
 from analysis.report.pictures import face_uris, inside, photo_uris
@@ -89,20 +90,11 @@ def build_report(
 
 
 def _render(page: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     here = Path(__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["pct"] = lambda value: f"{value:.1f}".removesuffix(".0")
     css = Markup((here / "style.css").read_text(encoding="utf-8"))
-    return environment.get_template("report.html").render(page, css=css)
+    return environment(here).get_template("report.html").render(page, css=css)
 
 
 def _page(results: Results, title: str | None, max_faces: int) -> dict[str, Any]:

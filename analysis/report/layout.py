@@ -1,7 +1,8 @@
-"""Figures and tables as a template takes them."""
+"""Templates, and figures and tables as they take them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.report.pictures import figure_uri
@@ -9,6 +10,22 @@ from analysis.tables import Printed, to_html
 
 if TYPE_CHECKING:
     import matplotlib.figure
+    from jinja2 import Environment
+
+
+def environment(folder: Path) -> Environment:
+    """Make the environment of the templates in a folder: every text is escaped, what is missing raises."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["pct"] = lambda value: f"{value:.1f}".removesuffix(".0")
+    return made
 
 
 class Figure(NamedTuple):

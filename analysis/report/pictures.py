@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
 # Widest side in px and JPEG quality, tried in turn until a picture fits its share.
@@ -60,6 +61,17 @@ def figure_uri(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     return _data_uri("image/png", buffer)
+
+
+def picture_uri(rgb: np.ndarray, side: int = 128) -> str:
+    """Shrink a picture, uint8 RGB of shape (height, width, 3), to a JPEG of at most `side` px: some 5 kB."""
+    from PIL import Image
+
+    picture = Image.fromarray(rgb)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return _data_uri("image/jpeg", buffer)
 
 
 def photo_uris(paths: Sequence[Path | None], budget: int = 3_000_000) -> list[str | None]:

@@ -144,14 +144,14 @@ def _step_view(step: Step, place: Callable[[float], float], low: set[str]) -> di
         "width": right - left,
         "reach": None if math.isnan(start + end) else (start, end - start),
         "text": signed(step.change),
-        "se": _error(item.get("se")),
+        "se": error_text(item.get("se")),
         "value": decimals(item.get("value"), 1),
         "usual": decimals(item.get("baseline"), 1),
         "low": item.get("au") in low,
     }
 
 
-def _error(value: float | None) -> str | None:
+def error_text(value: float | None) -> str | None:
     """Write a standard error; a small one is never written as zero."""
     return "<0.01" if value is not None and 0 < value < 0.005 else decimals(value, 2)
 

@@ -62,6 +62,14 @@ class AnswerExplanation:
             explanation=explanation,
         )
 
+    def __repr__(self) -> str:
+        return f"AnswerExplanation({self.rationale})"
+
+    def _repr_html_(self) -> str:
+        from analysis.notebook import explanation_html
+
+        return explanation_html(self.explanation, said=self.rationale)
+
     @property
     def agrees(self) -> bool:
         """Whether classifier and surrogate give the same answer."""

@@ -1,0 +1,172 @@
+"""Faces in a notebook: one explanation, or one prediction with the answers of all its models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from analysis.display import RESIDUAL_SHOWN, as_record, au_title, signed
+from analysis.explain.rationale import short_name
+from analysis.notebook.fragment import fragment
+from analysis.report.cards import NO_ANSWER, au_groups, probability_rows
+from analysis.report.pictures import picture_uri
+from analysis.report.why import decimals, error_text, probability_text
+
+FOR, AGAINST = 5, 4
+"""Action Units that get a bar on either side."""
+
+SMALLEST = 0.005
+"""Contributions below this would read '0.00'."""
+
+_BASELINES = {
+    "population": "average face",
+    "neutral": "average neutral face",
+    "person": "person's neutral face",
+}
+
+
+def explanation_html(explanation: Any, *, said: str | None = None) -> str:
+    """Show one explanation: the answer, its probabilities, and the Action Units for and against it.
+
+    Parameters
+    ----------
+    explanation : FaceExplanation or mapping
+        An explanation, or its ``to_dict()`` record.
+    said : str, optional
+        The line above the bars; by default the explanation's rationale.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    record = as_record(explanation)
+    probabilities = {"": _answer(record["probabilities"], record["target"])}
+    return fragment(
+        "explanation.html",
+        why=_why(record, said),
+        models=[""],
+        probabilities=probability_rows(probabilities),
+    )
+
+
+def prediction_html(prediction: Any) -> str:
+    """Show one face: its crop, the answers of every model, and the reasons.
+
+    Parameters
+    ----------
+    prediction : FacePrediction
+        Anything with ``input, frame, time_s, face, confidence, aus, crop_rgb, probabilities`` and
+        ``explanations``.
+
+    Returns
+    -------
+    str
+        HTML; the crop is within, as a JPEG of a few kB.
+    """
+    answers = {name: _answer(found) for name, found in prediction.probabilities.items()}
+    calls = [{"model": name, "label": said["label"], "share": _share(said)} for name, said in answers.items()]
+    records = {name: as_record(found) for name, found in prediction.explanations.items()}
+    items = [item for record in records.values() for item in record["aus"]]
+    usual = {item["au"]: item["baseline"] for item in items if item["baseline"] is not None}
+    low = {item["au"] for item in items if item.get("validity") == "low"}
+    aus = prediction.aus
+    return fragment(
+        "prediction.html",
+        picture=picture_uri(prediction.crop_rgb),
+        name=PurePath(prediction.input).name or prediction.input,
+        where=_where(prediction),
+        calls=calls,
+        no_answer=NO_ANSWER,
+        disagree=len({call["label"] for call in calls}) > 1,
+        models=list(answers),
+        probabilities=probability_rows(answers),
+        reasons_of=[{"model": name, **_why(record, None)} for name, record in records.items()],
+        unmeasured=bool(aus) and all(math.isnan(value) for value in aus.values()),
+        aus=au_groups(aus, usual, low),
+        count=len(aus),
+    )
+
+
+def _answer(probabilities: Mapping[str, float], label: str | None = None) -> dict[str, Any]:
+    known = {name: value for name, value in probabilities.items() if not math.isnan(value)}
+    best = max(known, key=known.__getitem__, default="")
+    return {"label": best if label is None else label, "probabilities": probabilities}
+
+
+def _share(said: Mapping[str, Any]) -> str:
+    return probability_text(said["probabilities"].get(said["label"], math.nan))
+
+
+def _where(prediction: Any) -> str:
+    text = f"face {prediction.face + 1}"
+    if prediction.time_s > 0:
+        text += f" at {prediction.time_s:.2f} s"
+    return f"{text}, found with confidence {prediction.confidence:.2f}"
+
+
+def _why(record: Mapping[str, Any], said: str | None) -> dict[str, Any]:
+    """Lay the reasons of one answer out: bars in per cent of either half."""
+    items = [item for item in record["aus"] if item["contribution"] is not None]
+    ranked = sorted(items, key=lambda item: -abs(item["contribution"]))
+    clear = [item for item in ranked if abs(item["contribution"]) >= SMALLEST]
+    speaks_for = [item for item in clear if item["contribution"] > 0][:FOR]
+    against = [item for item in clear if item["contribution"] < 0][:AGAINST]
+    shown = [*speaks_for, *against]
+    rest = [item for item in items if not any(item is one for one in shown)]
+    far = max((abs(item["contribution"]) for item in shown), default=1.0)
+    bars = [_bar(item, far) for item in shown]
+    if rest:
+        bars.append(_others(rest, far))
+    return {
+        "target": record["target"],
+        "share": probability_text(record["probabilities"].get(record["target"], math.nan)),
+        "rival": record.get("rival"),
+        "rival_share": probability_text(record["probabilities"].get(record.get("rival"), math.nan)),
+        "said": record["rationale"] if said is None else said,
+        "bars": bars,
+        "notes": _notes(record, items),
+    }
+
+
+def _bar(item: Mapping[str, Any], far: float) -> dict[str, Any]:
+    change = float(item["contribution"])
+    return {
+        "title": au_title(item["au"]),
+        "value": decimals(item["value"], 1),
+        "usual": decimals(item["baseline"], 1),
+        "side": "for" if change >= 0 else "against",
+        "width": 50 * min(1.0, abs(change) / far),
+        "text": signed(change),
+        "error": error_text(item.get("se")),
+        "low": item.get("validity") == "low",
+    }
+
+
+def _others(rest: Sequence[Mapping[str, Any]], far: float) -> dict[str, Any]:
+    total = sum(float(item["contribution"]) for item in rest)
+    one = rest[0]
+    return {
+        "title": f"{len(rest)} other AUs together" if len(rest) > 1 else au_title(one["au"]),
+        "value": decimals(one["value"], 1) if len(rest) == 1 else None,
+        "usual": decimals(one["baseline"], 1) if len(rest) == 1 else None,
+        "side": "for" if total >= 0 else "against",
+        "width": 50 * min(1.0, abs(total) / far),
+        "text": signed(total),
+        "error": None,
+        "low": len(rest) == 1 and one.get("validity") == "low",
+    }
+
+
+def _notes(record: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> list[str]:
+    usual = _BASELINES.get(str(record.get("baseline")), "chosen baseline")
+    notes = [f"Bars: what each AU adds to the centred logit of {record['target']}, beside the {usual}"]
+    residual = record.get("residual")
+    if residual is None or math.isnan(residual) or abs(residual) > RESIDUAL_SHOWN:
+        notes.append("They do not add up to the answer")
+    low = [short_name(item["au"]) for item in items if item.get("validity") == "low"]
+    if low:
+        notes.append(f"Of low validity: {', '.join(low)}")
+    return [*notes, *(str(note) for note in record.get("notes") or ())]
