@@ -5,7 +5,7 @@ STAMP := $(VENV)/.feat-pipeline-installed
 MARKS ?= not slow and not gpu and not camera and not network and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types bench notebooks
+.PHONY: help setup demo test test-all lint types bench notebooks notebooks-html
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1 \t\2/' | expand -t 18
@@ -46,7 +46,9 @@ types: $(STAMP)  ## mypy on the public code
 bench: $(STAMP)  ## every benchmark, one table each
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit $$?; done
 
-notebooks: $(STAMP)  ## execute every notebook in place
-	@$(VENV)/bin/uv pip install --quiet --python $(PY) -e '.[notebooks]'
-	@for book in $(wildcard notebooks/*.ipynb); do \
-	  $(PY) -m jupyter nbconvert --to notebook --execute --inplace $$book || exit $$?; done
+notebooks: $(STAMP)  ## open the notebooks in JupyterLab
+	JUPYTER_PREFER_ENV_PATH=1 $(PY) -m jupyterlab notebooks  # the kernel of this environment
+
+notebooks-html: $(STAMP)  ## execute the notebooks into reports/notebooks, to read without Jupyter
+	JUPYTER_PREFER_ENV_PATH=1 $(PY) -m jupyter nbconvert --execute --to html \
+	  --output-dir reports/notebooks notebooks/*.ipynb
