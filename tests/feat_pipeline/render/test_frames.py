@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from feat_pipeline.predict import Predictor
-from feat_pipeline.render import _areas, _layout, _overlaps, annotate, label_lines
+from feat_pipeline.render import annotate, label_lines
+from feat_pipeline.render.labels import label_rows
+from feat_pipeline.render.placing import areas, overlaps, place_labels
 from tests.feat_pipeline.fakes import draw_face
 
 
@@ -25,7 +27,7 @@ def crowd(rows=2, columns=4, side=90, gap=140):
 def test_a_label_says_emotion_probability_and_the_two_strongest_reasons(predictor, photos):
     (face,) = predictor.predict(photos / "sub" / "one.png")
     head, *reasons = label_lines(face)
-    assert head == f"happy {round(100 * face.probabilities['tiny']['happy'])} %"
+    assert head == f"happy {100 * face.probabilities['tiny']['happy']:.0f} %"
     assert len(reasons) == 2
     assert reasons[0].startswith("lip corner puller AU12 3.5 (+")
 
@@ -60,12 +62,12 @@ def test_labels_lie_inside_the_picture_and_cover_neither_each_other_nor_a_face(p
     size = picture.shape[1], picture.shape[0]
     faces = predictor.predict(picture)
     boxes = [tuple(map(float, face.box_xyxy)) for face in faces]
-    places = [place for _, place in _layout(faces, boxes, size, None)]
+    places = [placed.box for placed in place_labels([label_rows(face) for face in faces], boxes, size)]
     assert len(places) == 8
     drawn = np.array(places)
     assert (drawn[:, :2] >= 0).all() and (drawn[:, 2:] <= size).all()
-    assert (_overlaps(drawn, drawn) > 0).sum() == 8  # each with itself only
-    assert (_overlaps(drawn, np.array(boxes)).sum(axis=1) < 0.05 * _areas(drawn)).all()
+    assert (overlaps(drawn, drawn) > 0).sum() == 8  # each with itself only
+    assert (overlaps(drawn, np.array(boxes)).sum(axis=1) < 0.05 * areas(drawn)).all()
 
 
 def test_a_crowd_of_hundreds_is_labelled_in_a_moment(predictor):
@@ -79,5 +81,5 @@ def test_a_crowd_of_hundreds_is_labelled_in_a_moment(predictor):
 def test_a_face_that_fills_the_picture_still_gets_its_label(predictor):
     picture = draw_face(np.zeros((300, 300, 3), np.uint8), 0, 0, 300, smile=4)
     faces = predictor.predict(picture)
-    ((label, place),) = _layout(faces, [(0.0, 0.0, 300.0, 300.0)], (300, 300), None)
-    assert label.lines[0].startswith("happy") and place[2] <= 300 and place[3] <= 300
+    (placed,) = place_labels([label_rows(faces[0])], [(0.0, 0.0, 300.0, 300.0)], (300, 300))
+    assert placed.label.rows[0].text.startswith("happy") and max(placed.box) <= 300
