@@ -39,6 +39,14 @@ class FaceCrops:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.around(CROP_PX).astype(dtype or np.uint8, copy=False)
 
+    def mirrored(self) -> FaceCrops:
+        """Return the same faces in mirrored pictures."""
+        turned = {id(picture): np.ascontiguousarray(picture[:, ::-1]) for picture in self.pictures}
+        widths = np.array([[picture.shape[1]] for picture in self.pictures], float).reshape(-1, 1)
+        boxes = self.boxes_xyxy.copy()
+        boxes[:, [2, 0]] = widths - self.boxes_xyxy[:, [0, 2]]
+        return FaceCrops([turned[id(picture)] for picture in self.pictures], boxes)
+
     def around(self, size: int) -> np.ndarray:
         """Cut the boxes with a margin: uint8 RGB, shape (n, size, size, 3)."""
         return self._cut(box_matrix, size)

@@ -76,6 +76,12 @@ class FacePrediction:
         of_model = self.probabilities.get(model or next(iter(self.probabilities), ""), {})
         return max(of_model, key=of_model.__getitem__, default="")
 
+    @property
+    def agree(self) -> bool | None:
+        """Whether all models name one emotion; None where fewer than two have an answer."""
+        answers = [self.label(model) for model, shares in self.probabilities.items() if shares]
+        return len(set(answers)) == 1 if len(answers) > 1 else None
+
     def __repr__(self) -> str:
         from analysis.explain.rationale import percent
 
@@ -112,12 +118,17 @@ class Predictor:
         Name out of ``feat_pipeline.detect.DETECTORS``.
     backend : str, optional
         AU backend; by default the one that the AU models were fitted on.
+    tta : bool
+        Test-time augmentation: every face is measured twice, as it is and mirrored, and models of pixels look
+        more often (see `feat_pipeline.models.more_looks`). AUs are the means of both.
 
     Attributes
     ----------
     models : dict of str to EmotionModel
     detector : FaceDetector
     extractor : AUExtractor
+    looks : dict of str to str
+        With `tta`, model to how it looks at a face.
 
     Raises
     ------
@@ -135,9 +146,13 @@ class Predictor:
         models: Sequence[PathLike] = DEFAULT_MODELS,
         detector: str = "mtcnn",
         backend: str | None = None,
+        tta: bool = False,
     ) -> None:
         self.models = _load_models(models)
         self.extractor = make_extractor(backend or _backend_of(self.models))
+        self.looks: dict[str, str] = {}
+        if tta:
+            self._look_more()
         self.detector = make_detector(detector)
         self._check_models(backend_named=backend is not None)
 
@@ -209,6 +224,14 @@ class Predictor:
         for name, model in self.models.items():
             _add_answers(name, model, faces, table, crops)
         return faces
+
+    def _look_more(self) -> None:
+        from feat_pipeline.extract.mirrored import MirroredExtractor
+        from feat_pipeline.models.more_looks import with_more_looks
+
+        self.extractor = MirroredExtractor(self.extractor)
+        for name, model in self.models.items():
+            self.models[name], self.looks[name] = with_more_looks(model)
 
     def _check_models(self, *, backend_named: bool) -> None:
         """Let a model that does not fit the backend say so before the work begins."""

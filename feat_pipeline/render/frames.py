@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from feat_pipeline.render.covers import hide_faces
-from feat_pipeline.render.labels import label_rows
+from feat_pipeline.render.labels import answers_of, label_rows
 from feat_pipeline.render.palette import INK, RGB, WHITE, colour_of, font
 from feat_pipeline.render.placing import LINE, Box, Placed, place_labels
 from feat_pipeline.render.regions import region_of
@@ -99,9 +99,7 @@ def _box(face: FacePrediction, enlarge: float, *, covered: bool) -> Box:
 
 def _colours(face: FacePrediction, models: Sequence[str] | None) -> list[RGB]:
     """Colours of the different emotions that the models name, at least one."""
-    names = models or list(face.probabilities)[:1]
-    emotions = dict.fromkeys(face.label(name) for name in names if name in face.probabilities)
-    return [colour_of(emotion) for emotion in emotions] or [colour_of("")]
+    return [colour_of(emotion) for emotion in answers_of(face, models) or [""]]
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, box: Box, colours: Sequence[RGB], stroke: int) -> None:

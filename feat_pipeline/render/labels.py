@@ -81,9 +81,10 @@ def label_rows(face: FacePrediction, models: Sequence[str] | None = None) -> lis
         without its probability, and the face's number. Without reasons the first are left out.
     """
     names = list(models or list(face.probabilities)[:1])
-    heads = tuple(_head(face, name, several=len(names) > 1) for name in names)
-    heads = heads or (Row(NOT_MEASURED, colour_of(""), True),)
-    answers = list(dict.fromkeys(filter(None, map(face.label, names)))) if names else []
+    heads = label_heads(face, names)
+    if len(names) > 1:
+        heads = tuple(Row(f"{head.text}  {name}", *head[1:]) for head, name in zip(heads, names, strict=True))
+    answers = answers_of(face, names)
     if len(answers) > 1:
         heads = (Row(DISAGREE, WHITE, True), *heads)
     explained = next((name for name in names if name in face.explanations), None)
@@ -102,7 +103,19 @@ def label_rows(face: FacePrediction, models: Sequence[str] | None = None) -> lis
     return list(dict.fromkeys(options))
 
 
-def _head(face: FacePrediction, name: str, *, several: bool) -> Row:
+def label_heads(face: FacePrediction, models: Sequence[str] | None = None) -> tuple[Row, ...]:
+    """Return a model's emotion and its probability, one row a model; by default of the face's first."""
+    names = list(models or list(face.probabilities)[:1])
+    return tuple(_head(face, name) for name in names) or (Row(NOT_MEASURED, colour_of(""), True),)
+
+
+def answers_of(face: FacePrediction, models: Sequence[str] | None = None) -> list[str]:
+    """Return the different emotions that models name, in their order; by default that of the first."""
+    names = models or list(face.probabilities)[:1]
+    return list(dict.fromkeys(face.label(name) for name in names if name in face.probabilities))
+
+
+def _head(face: FacePrediction, name: str) -> Row:
     emotion = face.label(name)
     text = f"{emotion} {percent(face.probabilities[name][emotion])}" if emotion else NOT_MEASURED
-    return Row(f"{text}  {name}" if several else text, colour_of(emotion), True)
+    return Row(text, colour_of(emotion), True)

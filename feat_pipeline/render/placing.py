@@ -160,12 +160,14 @@ def _place(
         return None
     x0, y0, x1, y1 = box = places[number]
     candidates, far = _candidates(label, box, size)
-    free = overlaps(candidates, taken).sum(axis=1) <= 0
+    reach = np.concatenate([candidates[:, :2].min(0), candidates[:, 2:].max(0)])[None]
+    free = overlaps(candidates, taken[overlaps(taken, reach)[:, 0] > 0]).sum(axis=1) <= 0
     if not free.any():
         return None
     candidates, far = candidates[free], far[free]
     own = np.array([box, (x0, y0 + 0.2 * (y1 - y0), x1, y1)])  # the whole face, and brows to chin
     others = np.delete(places, number, axis=0)
+    others = others[overlaps(others, reach)[:, 0] > 0]
     hidden = _shares(candidates, own) @ (1, 2) + 3 * _shares(candidates, others).sum(axis=1)
     cost = hidden + _FAR * far + 0.002 * np.arange(len(candidates))
     best = int(cost.argmin())
