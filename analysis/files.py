@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+
+_NUMBERS = count()
 
 
 @contextmanager
@@ -29,7 +32,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.tmp{path.suffix}")
+    # One number of process and file: several files of a folder may be under way at a time.
+    temporary = path.with_name(f".{os.getpid()}{next(_NUMBERS):06d}.tmp{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +186,7 @@ class Predictor:
 
     def predict_chunks(
         self, chunks: Iterable[Iterable[Frame | Skipped]], *, detect_every_s: float = 0.0
-    ) -> Iterator[Predicted | Skipped]:
+    ) -> Generator[Predicted | Skipped, None, None]:
         """Predict chunks of frames, such as the stretches of a video, as extract measures them.
 
         Parameters

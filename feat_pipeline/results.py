@@ -1,27 +1,31 @@
-"""Photos in, a folder of explained predictions out."""
+"""Photos and videos in, a folder of explained predictions out."""
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import groupby
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
+from feat_pipeline.errors import UsageError
+from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, model_name
-from feat_pipeline.outputs import OutputFolder, named_errors, progress
-from feat_pipeline.predict import FacePrediction, Predicted, Predictor
-from feat_pipeline.records import explanation_line, prediction_columns, prediction_row
+from feat_pipeline.outputs import OutputFolder, progress_bar
+from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike, Skipped, find_photos, read_frame
+from feat_pipeline.sheet import Sheet, jpeg, slug
+from feat_pipeline.sources import PathLike, Skipped, find_photos, input_name, read_frame
+from feat_pipeline.video import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from feat_pipeline.extract.chunks import Sampling
 
 OUTPUTS = (
     "predictions.csv",
@@ -30,9 +34,8 @@ OUTPUTS = (
     "run.json",
     "faces/*.jpg",
     "annotated/*.jpg",
+    "annotated/*.mp4",
 )
-
-_SLUG_CHARACTERS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +44,36 @@ class PredictResult:
 
     Parameters
     ----------
-    predictions : DataFrame
-        The content of ``predictions.csv``: one row per face and model.
+    path : Path
+        Of ``predictions.csv``.
     skipped : DataFrame
         Columns ``input, frame, reason``.
     run : dict
         Parameters, versions, counts and seconds.
     errors : list of Skipped
         The inputs that were skipped for an error; a picture without a face is none.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        One row per face and model; read from the file when it is first asked for.
     """
 
-    predictions: pd.DataFrame
+    path: Path
     skipped: pd.DataFrame
     run: dict[str, Any]
     errors: list[Skipped]
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:  # noqa: D102
+        import pandas as pd
+
+        text = dict.fromkeys(("input", "model", "label", "smooth_label", "picture"), str)
+        columns = pd.read_csv(self.path, nrows=0).columns
+        numbers = {
+            name: [""] for name in columns if name not in text
+        }  # a face may be called NA, no number is
+        return pd.read_csv(self.path, dtype=text, keep_default_na=False, na_values=numbers)
 
 
 def predict_files(
@@ -64,22 +83,30 @@ def predict_files(
     models: Sequence[PathLike] = DEFAULT_MODELS,
     detector: str = "mtcnn",
     annotate: bool = False,
+    sampling: Sampling | None = None,
+    detect_every_s: float = DETECT_EVERY_S,
     overwrite: bool = False,
 ) -> PredictResult:
-    """Name and explain the emotion of every face in photos and folders.
+    """Name and explain the emotion of every face in photos, videos and folders.
 
     Parameters
     ----------
     paths : path or iterable of paths
-        Photos and folders; folders are searched with their subfolders.
+        Photos, videos and folders; folders are searched with their subfolders.
     out : path
         Folder that takes ``predictions.csv``, ``explanations.jsonl``, ``skipped.csv``, ``run.json``, pictures
-        of the faces, copies of the regressions and, where asked for, annotated copies of the photos. When the
-        work is interrupted, it takes what was done.
+        of the faces, copies of the regressions and, where asked for, annotated copies of the photos and
+        videos. Every frame of a video has its rows; reasons and pictures are written of a face that appears
+        and where its smoothed label changes. When the work is interrupted, it takes what was done.
     models, detector
         See `Predictor`.
     annotate : bool
-        Whether copies of the photos with boxes, emotions and reasons are written.
+        Whether copies with boxes, emotions and reasons are written: a JPEG file of each photo, a film of
+        each video (see `feat_pipeline.film.predict_video`).
+    sampling : Sampling, optional
+        Which frames of videos are looked at; all by default.
+    detect_every_s : float
+        The detector looks at videos at least so often, in seconds; 0: at every frame.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
 
@@ -96,110 +123,154 @@ def predict_files(
     UnavailableError, UsageError, AnalysisError
         See `Predictor`.
     """
-    photos = _without_results(find_photos(paths), Path(out))
+    if not detect_every_s >= 0:
+        raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
+    files = _without_results(find_photos(paths, videos=VIDEO_SUFFIXES), Path(out))
     copies = [f"models/{model_name(model)}/model.json" for model in models]
     folder = OutputFolder(out, (*OUTPUTS, *copies), overwrite=overwrite)
     predictor = Predictor(models=models, detector=detector)
     folder.clear()
-    extractor = predictor.extractor
-    log = RunLog(
-        "predict",
-        {"models": [str(model) for model in models], "detector": detector, "annotate": annotate},
-        backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
-        detector=detector,
-        models=list(predictor.models),
-    )
-    sheet = _Sheet(folder, predictor, annotate)
-
-    def finish() -> PredictResult:
-        with folder.all_or_nothing():
-            predictions = sheet.write()
-            log.write(folder)
-        return PredictResult(predictions, log.skipped_frame(), log.record(), log.errors)
-
+    parameters = {"models": [str(model) for model in models], "detector": detector, "annotate": annotate}
+    if any(map(_is_video, files)):
+        parameters |= _told(sampling, detect_every_s)
+    work = _Work(folder, predictor, files, parameters)
     try:
-        found = predictor.predict_many(map(read_frame, photos))
-        for item in progress(found, total=len(photos), unit="photo"):
-            if isinstance(item, Predicted):
-                sheet.add(item)
-            log.add(item.measured if isinstance(item, Predicted) else item)
+        if work.films is None:
+            work.add_photos(files)
+        else:
+            work.add_mixed(files, sampling, detect_every_s)
     except BaseException as error:
-        log.stop(error)
-        finish()
-        error.add_note(log.kept_in(folder))
+        work.log.stop(error)
+        work.finish()
+        error.add_note(work.log.kept_in(folder))
         raise
-    return finish()
+    return work.finish()
 
 
-class _Sheet:
-    """Gathers rows and reasons, and writes pictures as they come."""
+class _Work:
+    """One run: its counts, its files, and what is done with photos and with videos."""
 
-    def __init__(self, folder: OutputFolder, predictor: Predictor, annotate: bool) -> None:
-        classes = dict.fromkeys(str(c) for model in predictor.models.values() for c in model.classes_)
-        self._columns = prediction_columns(classes)
-        self._folder = folder
-        self._models = predictor.models
-        self._annotate = annotate
-        self._rows: list[dict[str, Any]] = []
-        self._reasons: list[str] = []
-        self._faces = 0
-        self._frames = 0
+    def __init__(
+        self, folder: OutputFolder, predictor: Predictor, files: list[Path], parameters: dict[str, Any]
+    ) -> None:
+        self.films: list[dict[str, Any]] | None = [] if any(map(_is_video, files)) else None
+        extractor = predictor.extractor
+        self.log = RunLog(
+            "predict",
+            parameters,
+            backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
+            detector=parameters["detector"],
+            models=list(predictor.models),
+            **({} if self.films is None else {"films": self.films}),
+        )
+        self._folder, self._predictor, self._annotate = folder, predictor, parameters["annotate"]
+        self._sheet = Sheet(folder, predictor.models, films=self.films is not None)
+        self._copies = 0
 
-    def add(self, item: Predicted) -> None:
-        annotated = self._annotated(item) if self._annotate else None
-        for face in item.faces:
-            picture = f"faces/{self._faces:06d}.jpg"
-            self._folder.write(picture, jpeg(face.crop_rgb))
-            self._faces += 1
-            place = _place(face)
-            for model in self._models:
-                self._rows.append(prediction_row(place, model, face.probabilities.get(model, {}), picture))
-                if model in face.explanations:
-                    explanation = face.explanations[model]
-                    self._reasons.append(
-                        explanation_line(place, model, explanation, picture=picture, annotated=annotated)
-                    )
-        self._frames += 1
+    def finish(self) -> PredictResult:
+        """Write the tables, all or none."""
+        with self._folder.all_or_nothing():
+            path = self._sheet.finish()
+            self.log.write(self._folder)
+        return PredictResult(path, self.log.skipped_frame(), self.log.record(), self.log.errors)
 
-    def write(self) -> pd.DataFrame:
-        import pandas as pd
+    def add_photos(self, files: Sequence[Path]) -> None:
+        """Predict photos, with a progress bar of their own."""
+        with progress_bar(total=len(files), done=0, unit="photo") as advance:
+            self._photos(files, advance)
 
-        with named_errors(self._folder.path):  # so that a report needs nothing but this folder
-            for name, model in self._models.items():
-                if hasattr(model, "coef_"):
-                    model.save(self._folder.path / "models" / name)
-        predictions = pd.DataFrame(self._rows, columns=self._columns)
-        self._folder.write("predictions.csv", predictions.to_csv(index=False, float_format="%.6g"))
-        self._folder.write("explanations.jsonl", "".join(self._reasons))
-        return predictions
+    def add_mixed(self, files: Sequence[Path], sampling: Sampling | None, detect_every_s: float) -> None:
+        """Predict photos and videos, in their order; progress is counted in frames."""
+        from feat_pipeline.extract.chunks import Sampling, plan
+
+        wanted = sampling or Sampling()
+        self.log.inputs = 0
+        total = sum(chunk.frames for chunk in plan(files, wanted))
+        with progress_bar(total=total, done=0, unit="frame") as advance:
+            for are_videos, some in groupby(files, _is_video):
+                if not are_videos:
+                    self._photos(list(some), advance)
+                    continue
+                for path in some:
+                    self._video(path, wanted, detect_every_s, advance)
+
+    def _photos(self, files: Sequence[Path], advance: Callable[[int], Any]) -> None:
+        for item in self._predictor.predict_many(map(read_frame, files)):
+            if isinstance(item, Predicted):
+                annotated = self._annotated(item) if self._annotate else None
+                for face in item.faces:
+                    self._sheet.add(face, face_id=face.face, annotated=annotated)
+                self._copies += 1
+            self._count(item)
+            if self.log.inputs is not None:
+                self.log.inputs += 1
+            advance(1)
+
+    def _video(
+        self, path: Path, sampling: Sampling, detect_every_s: float, advance: Callable[[int], Any]
+    ) -> None:
+        from feat_pipeline.film import predict_video
+
+        name = f"annotated/{self._copies:06d}_{slug(str(path))}.mp4"
+        self._copies += 1
+        video = predict_video(
+            path,
+            self._predictor,
+            film=self._folder.path / name if self._annotate else None,
+            sampling=sampling,
+            detect_every_s=detect_every_s,
+        )
+        labels: dict[int, dict[str, str]] = {}
+        try:
+            with contextlib.closing(video.frames()) as frames:
+                for frame in frames:
+                    for face in frame.faces:
+                        changed = labels.get(face.face_id) != face.labels
+                        labels[face.face_id] = face.labels
+                        self._sheet.add(
+                            face.raw,
+                            face_id=face.face_id,
+                            labels=face.labels,
+                            smooth=face.smooth,
+                            explained=changed,
+                        )
+                    self._count(frame.item)
+                    advance(1)
+        finally:
+            if video.film is not None and video.film.exists():
+                self._tell_film(path, name, video.notes)
+        assert self.log.inputs is not None  # there are videos
+        self.log.inputs += 1
+
+    def _tell_film(self, path: Path, name: str, notes: list[str]) -> None:
+        assert self.films is not None
+        self.films.append({"input": input_name(path), "film": name, "notes": notes})
+
+    def _count(self, item: Predicted | Skipped) -> None:
+        self.log.add(item.measured if isinstance(item, Predicted) else item)
 
     def _annotated(self, item: Predicted) -> str:
         from feat_pipeline.render import annotate
 
         frame = item.measured.frame
-        name = f"annotated/{self._frames:06d}_{slug(frame.path)}.jpg"
+        name = f"annotated/{self._copies:06d}_{slug(frame.path)}.jpg"
         self._folder.write(name, jpeg(annotate(frame.rgb, item.faces)))
         return name
 
 
-def slug(path: str) -> str:
-    """Return a file's name without its ending, made safe: letters, digits, ``_`` and ``-``, at most 40."""
-    return re.sub(r"[^\w-]+", "_", Path(path).stem)[:_SLUG_CHARACTERS].strip("_") or "photo"
+def _told(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
+    from feat_pipeline.extract.chunks import Sampling
 
-
-def jpeg(rgb: np.ndarray) -> bytes:
-    """Encode a uint8 RGB picture of shape (height, width, 3)."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def _place(face: FacePrediction) -> dict[str, Any]:
-    x0, y0, x1, y1 = (float(value) for value in face.box_xyxy)
+    told = asdict(sampling or Sampling())
     return {
-        **{"input": face.input, "frame": face.frame, "time_s": face.time_s, "face": face.face},
-        **{"x": x0, "y": y0, "w": x1 - x0, "h": y1 - y0, "confidence": float(face.confidence)},
+        **told,
+        "end_s": None if told["end_s"] == inf else told["end_s"],
+        "detect_every_s": detect_every_s,
     }
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _without_results(photos: list[Path], out: Path) -> list[Path]:

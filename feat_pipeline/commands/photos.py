@@ -55,9 +55,9 @@ def _add_extract(commands: Any) -> None:
 
 
 def _add_predict(commands: Any) -> None:
-    example = "feat-pipeline predict photo.jpg more/ --out result --annotate"
+    example = "feat-pipeline predict film.mp4 photos/ --out result --annotate"
     parser = add_command(commands, "predict", _predict, "name and explain the emotion of every face", example)
-    add_photos(parser)
+    add_photos(parser, "photos, videos, or folders with all their subfolders")
     parser.add_argument(
         "--model",
         action="append",
@@ -65,8 +65,11 @@ def _add_predict(commands: Any) -> None:
         help=f"a shipped model or a folder; may be repeated (default: {', '.join(DEFAULT_MODELS)})",
     )
     parser.add_argument(
-        "--annotate", action="store_true", help="write copies with boxes, emotions and reasons"
+        "--annotate",
+        action="store_true",
+        help="write copies with boxes, emotions and reasons: photos as JPEG, videos as MP4",
     )
+    add_sampling(parser)
     add_output(parser)
 
 
@@ -140,9 +143,16 @@ def _predict(arguments: argparse.Namespace) -> int:
         models=arguments.model or DEFAULT_MODELS,
         detector=arguments.detector,
         annotate=arguments.annotate,
+        sampling=read_sampling(arguments),
+        detect_every_s=arguments.detect_every,
         overwrite=arguments.overwrite,
     )
-    print_paths(arguments.out, ["predictions.csv", "explanations.jsonl", "skipped.csv", "run.json"])
+    films = result.run.get("films", [])
+    for film in films:
+        for note in film["notes"]:
+            say(f"{film['film']}: {note}")
+    names = ["predictions.csv", "explanations.jsonl", "skipped.csv", "run.json"]
+    print_paths(arguments.out, [*names, *(film["film"] for film in films)])
     return conclude(result.run, result.errors)
 
 

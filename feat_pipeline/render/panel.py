@@ -154,9 +154,13 @@ def _draw_head(strip: _Strip, face: FacePrediction, name: str) -> None:
     if not emotion:
         strip.head(NOT_MEASURED, name, PALE, emoji)
         return
-    ranked = sorted(face.probabilities[name].items(), key=lambda pair: -pair[1])
-    further = f"then {ranked[1][0]} {percent(ranked[1][1])}" if ranked[1:] else ""
-    strip.head(f"{emotion} {percent(ranked[0][1])}", further, colour_of(emotion), emoji)
+    others = dict(face.probabilities[name])
+    own = others.pop(emotion)  # in a film the label is steady: another emotion may be ahead for a moment
+    further = ""
+    if others:
+        second = max(others, key=others.__getitem__)
+        further = f"then {second} {percent(others[second])}"
+    strip.head(f"{emotion} {percent(own)}", further, colour_of(emotion), emoji)
 
 
 def _draw_bars(strip: _Strip, face: FacePrediction, explanation: FaceExplanation | None, rows: int) -> None:
