@@ -270,6 +270,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports/extract_speed.csv"))
     parser.add_argument("--video", type=Path, default=_shared("data/videos/d6.mp4"))
     parser.add_argument("--slow", type=int, default=30, help="pictures that py-feat gets")
+    parser.add_argument("--contenders", nargs="+", help="by default all that can run")
     parser.add_argument("--of-video", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--stages", action="store_true", help=argparse.SUPPRESS)
@@ -279,7 +280,7 @@ def main() -> None:
         return
     if args.run:
         return child(args)
-    contenders = [
+    contenders = args.contenders or [
         "mtcnn",
         "haar",
         *(["yunet"] if args.yunet else []),
@@ -295,11 +296,10 @@ def main() -> None:
         for source, options in sources.items():
             for name, cores in (("all cores", None), ("one core", {min(os.sched_getaffinity(0))})):
                 rows += compete(args, contenders, options, cores, {"source": source, "cores": name})
+                args.out.parent.mkdir(parents=True, exist_ok=True)
+                pd.DataFrame(rows).to_csv(args.out, index=False)  # what is measured stays if it is stopped
         stages = {c: start_child(args, c, "--stages") for c in contenders if c not in ("mediapipe", "pyfeat")}
-    table = pd.DataFrame(rows)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(args.out, index=False)
-    print(table.round(2).to_string(index=False))
+    print(pd.DataFrame(rows).round(2).to_string(index=False))
     print("\nseconds per stage of the photos, one after the other")
     print(pd.DataFrame(stages).T.round(2).to_string())
 
