@@ -62,7 +62,7 @@ def contact_sheet(
         sheet.paste(Image.fromarray(face.crop_rgb).resize((_SIDE, _SIDE)), (x, y))
         _chip(draw, (x, y), f"{numbers[place] if numbers is not None else place}", "la")
         if len(answers_of(face, models)) > 1:
-            _chip(draw, (x + _SIDE, y), "≠", "ra")
+            _chip(draw, (x + _SIDE - 1, y), "≠", "ra")
         for band in range(bands):
             at = y + _SIDE + band * _BAND
             head = heads[band] if band < len(heads) else None

@@ -20,7 +20,7 @@ HIDINGS = ("blur", "pixelate", "emoji")
 
 #: Mean colours that are left of the square around a face, a side. What a face shows does not survive them,
 #: and as nothing else is left, neither can a clever program bring it back.
-CELLS = 8
+CELLS = 6
 _LARGEST_EMOJI_PX = 1024
 
 
@@ -41,7 +41,7 @@ def hide_faces(
     predictions : sequence of FacePrediction
         Faces of this picture.
     how : {'blur', 'pixelate', 'emoji'}
-        Blur and blocks leave 8 x 8 mean colours of the square around a face. An emoji is drawn from the
+        Blur and blocks leave 6 x 6 mean colours of the square around a face. An emoji is drawn from the
         face's AUs and turned with the head; a grey one stands for a face that was not measured.
     emoji_set : mapping of str to ndarray of uint8, shape (h, w, 4), optional
         RGBA pictures by emotion, to be laid on instead; see `read_emoji_set`. The face behind them is in

@@ -157,7 +157,7 @@ def _draw_skin(canvas: _Canvas, face: Expression) -> None:
         crease(_curve((0.06, 0.17), (0.15, 0.19), (0.13, 0.08)), face.wrinkle)  # the wing of the nose
         x, y = corner
         crease(_curve((x + 0.07, y - 0.09), (x + 0.125, y), (x + 0.06, y + 0.09)), face.dimple, 0.04)
-        crease(_curve((0.055, -0.47), (0.035, -0.40), (0.05, -0.31)), face.frown**1.5, 0.035)
+        crease(_curve((0.055, -0.47), (0.035, -0.40), (0.05, -0.31)), face.frown, 0.035)
     for row in range(3):
         y, half = -0.17 + 0.075 * row, 0.10 - 0.018 * row
         line = _curve((-half, y - 0.02), (0.0, y + 0.04), (half, y - 0.02))

@@ -108,8 +108,7 @@ def expression(aus: Mapping[str, float]) -> Expression:
         With `measured` false where no AU has a value.
     """
     share = intensities(aus)
-    # Most of what one sees of an action happens in the lower half of its scale.
-    a = {number: value**0.8 for number, value in share.items()}
+    a = {number: value**0.95 for number, value in share.items()}
 
     def get(number: int) -> float:
         return a.get(number, 0.0)
@@ -118,16 +117,21 @@ def expression(aus: Mapping[str, float]) -> Expression:
         brow=_brow(get),
         eye=_eye(get),
         mouth=_mouth(get),
-        frown=get(4),
-        wrinkle=get(9),
-        fold=max(get(9), get(10), 0.8 * get(11)),
+        frown=_line(get(4)),
+        wrinkle=_line(get(9)),
+        fold=_line(max(get(9), get(10), 0.8 * get(11))),
         cheek=min(1.0, 0.75 * get(6) + 0.35 * get(12)),
-        pouch=get(6),
+        pouch=_line(get(6)),
         puff=max(get(33), get(34)),
-        dimple=get(14),
-        chin=get(17),
+        dimple=_line(get(14)),
+        chin=_line(get(17)),
         measured=bool(share),
     )
+
+
+def _line(share: float) -> float:
+    """Let folds of the skin show late: the trace of an action makes none."""
+    return share**1.5
 
 
 def _brow(get: Get) -> Brow:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from feat_pipeline.render.covers import hide_faces
 from feat_pipeline.render.labels import answers_of, label_rows
 from feat_pipeline.render.palette import INK, RGB, WHITE, colour_of, font
-from feat_pipeline.render.placing import LINE, Box, Placed, place_labels
+from feat_pipeline.render.placing import LINE, Box, Placed, place_labels, text_px
 from feat_pipeline.render.regions import region_of
 
 if TYPE_CHECKING:
@@ -69,11 +69,12 @@ def annotate(
     shown = list(models) if models else [model] if model else None
     boxes = [_box(face, enlarge, covered=hide == "emoji") for face in predictions]
     draw = ImageDraw.Draw(image)
-    stroke = max(2, round(max(size) / 400))
+    stroke = max(2, round((size[0] * size[1]) ** 0.5 / 350))
     if hide != "emoji":  # which needs no frame
         for face, box in zip(predictions, boxes, strict=True):
             _draw_box(draw, box, _colours(face, shown), stroke)
-    placed = place_labels([label_rows(face, shown) for face in predictions], boxes, size)
+    letters_px = text_px([_box(face, enlarge, covered=False) for face in predictions], size)
+    placed = place_labels([label_rows(face, shown) for face in predictions], boxes, size, letters_px)
     for face, box, label in zip(predictions, boxes, placed, strict=True):
         if label is not None and label.away:
             _draw_leader(draw, label, box, _colours(face, shown)[0])

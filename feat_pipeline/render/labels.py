@@ -77,26 +77,30 @@ def label_rows(face: FacePrediction, models: Sequence[str] | None = None) -> lis
     Returns
     -------
     list of tuple of Row
-        With both reasons in words, with both and with one in figures, the emotions alone, the emotion
-        without its probability, and the face's number. Without reasons the first are left out.
+        With both reasons in words, with both and with one in figures, the emotions alone, those without
+        the models' names, the emotion without its probability, and the face's number. Without reasons the
+        first are left out.
     """
     names = list(models or list(face.probabilities)[:1])
     heads = label_heads(face, names)
+    plain, answers = heads, answers_of(face, names)
     if len(names) > 1:
-        heads = tuple(Row(f"{head.text}  {name}", *head[1:]) for head, name in zip(heads, names, strict=True))
-    answers = answers_of(face, names)
+        heads = tuple(
+            Row(f"{head.text}  {tag}", *head[1:]) for head, tag in zip(heads, _tags(names), strict=True)
+        )
     if len(answers) > 1:
         heads = (Row(DISAGREE, WHITE, True), *heads)
     explained = next((name for name in names if name in face.explanations), None)
     reasons = strongest(face.explanations[explained], REASONS) if explained else []
     colour = colour_of(answers[0] if answers else "")
-    word = Row(" / ".join(answers) or NOT_MEASURED, colour, True)
+    word = Row(" ≠ ".join(answers) or NOT_MEASURED, colour, True)
     figures = tuple(Row(found.short(), INK, False) for found in reasons)
     options = [
         (*heads, *(Row(found.long(), INK, False) for found in reasons)),
         (*heads, *figures),
         (*heads, *figures[:1]),
         heads,
+        plain,
         (word,),
         (Row(f"#{face.face}", colour, True),),
     ]
@@ -113,6 +117,12 @@ def answers_of(face: FacePrediction, models: Sequence[str] | None = None) -> lis
     """Return the different emotions that models name, in their order; by default that of the first."""
     names = models or list(face.probabilities)[:1]
     return list(dict.fromkeys(face.label(name) for name in names if name in face.probabilities))
+
+
+def _tags(models: Sequence[str]) -> list[str]:
+    """Shorten models' names to what comes before the first hyphen, where that tells them apart."""
+    short = [name.split("-")[0] for name in models]
+    return short if len(set(short)) == len(short) and all(short) else list(models)
 
 
 def _head(face: FacePrediction, name: str) -> Row:

@@ -63,7 +63,10 @@ def text_px(boxes: Sequence[Box], size: tuple[int, int]) -> float:
 
 
 def place_labels(
-    options: Sequence[Sequence[tuple[Row, ...]]], boxes: Sequence[Box], size: tuple[int, int]
+    options: Sequence[Sequence[tuple[Row, ...]]],
+    boxes: Sequence[Box],
+    size: tuple[int, int],
+    letters_px: float | None = None,
 ) -> list[Placed | None]:
     """Find a place for every label, those of large faces first.
 
@@ -74,6 +77,8 @@ def place_labels(
         The faces, px.
     size : (width, height)
         Of the picture, px.
+    letters_px : float, optional
+        Size of letters to begin with; by default that of `text_px`.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def place_labels(
         Inside the picture, none over another. Where there is no room the letters get smaller down to
         `SMALLEST_LETTERS_PX`, then the labels shorter; None where not even the shortest has a place.
     """
-    preferred = text_px(boxes, size)
+    preferred = letters_px or text_px(boxes, size)
     best: list[Placed | None] = []
     best_loss = float("inf")
     for share in _TRIES:
@@ -168,7 +173,7 @@ def _place(
     own = np.array([box, (x0, y0 + 0.2 * (y1 - y0), x1, y1)])  # the whole face, and brows to chin
     others = np.delete(places, number, axis=0)
     others = others[overlaps(others, reach)[:, 0] > 0]
-    hidden = _shares(candidates, own) @ (1, 2) + 3 * _shares(candidates, others).sum(axis=1)
+    hidden = _shares(candidates, own) @ (1, 2) + 6 * _shares(candidates, others).sum(axis=1)
     cost = hidden + _FAR * far + 0.002 * np.arange(len(candidates))
     best = int(cost.argmin())
     place = candidates[best]
