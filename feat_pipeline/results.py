@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
@@ -12,17 +12,19 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feat_pipeline.album import FOLDERS, Album, Drawing
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, model_name
 from feat_pipeline.outputs import OutputFolder, progress_bar
-from feat_pipeline.predict import Predicted, Predictor
+from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sheet import Sheet, jpeg, slug
+from feat_pipeline.sheet import Sheet, slug
 from feat_pipeline.sources import PathLike, Skipped, find_photos, input_name, read_frame
 from feat_pipeline.video import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from feat_pipeline.extract.chunks import Sampling
@@ -35,6 +37,8 @@ OUTPUTS = (
     "faces/*.jpg",
     "annotated/*.jpg",
     "annotated/*.mp4",
+    "crops/*.png",
+    "sheets/*.jpg",
 )
 
 
@@ -83,6 +87,11 @@ def predict_files(
     models: Sequence[PathLike] = DEFAULT_MODELS,
     detector: str = "mtcnn",
     annotate: bool = False,
+    emoji: bool = False,
+    emoji_set: PathLike | None = None,
+    hide: str | None = None,
+    crops: bool = False,
+    tta: bool = False,
     sampling: Sampling | None = None,
     detect_every_s: float = DETECT_EVERY_S,
     overwrite: bool = False,
@@ -102,7 +111,19 @@ def predict_files(
         See `Predictor`.
     annotate : bool
         Whether copies with boxes, emotions and reasons are written: a JPEG file of each photo, a film of
-        each video (see `feat_pipeline.film.predict_video`).
+        each video (see `feat_pipeline.film.predict_video`). Answers of several models stand side by side.
+    emoji : bool
+        Whether every face on these copies is covered by an emoji that is drawn from its AUs; copies without
+        boxes are written where `annotate` is false.
+    emoji_set : path, optional
+        Folder of PNGs by emotion, such as ``happy.png``, that are laid on instead.
+    hide : {'blur', 'pixelate', 'emoji'}, optional
+        Whether faces are covered on every picture that is written, also on those of single faces. Faces that
+        the detector does not find cannot be covered.
+    crops : bool
+        Whether each face of a photo is written to ``crops/``, and contact sheets of all to ``sheets/``.
+    tta : bool
+        Whether faces are looked at more often; see `Predictor`.
     sampling : Sampling, optional
         Which frames of videos are looked at; all by default.
     detect_every_s : float
@@ -117,7 +138,7 @@ def predict_files(
     Raises
     ------
     InputError
-        A path is missing, or a folder holds no photo.
+        A path is missing, a folder holds no photo, or the emoji are not complete.
     OutputError
         ``out`` cannot be written, or holds results and ``overwrite`` is false.
     UnavailableError, UsageError, AnalysisError
@@ -125,15 +146,18 @@ def predict_files(
     """
     if not detect_every_s >= 0:
         raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
+    drawing = Drawing(annotate=annotate, emoji=emoji, emoji_set=emoji_set, hide=hide, crops=crops)
     files = _without_results(find_photos(paths, videos=VIDEO_SUFFIXES), Path(out))
     copies = [f"models/{model_name(model)}/model.json" for model in models]
     folder = OutputFolder(out, (*OUTPUTS, *copies), overwrite=overwrite)
-    predictor = Predictor(models=models, detector=detector)
+    predictor = Predictor(models=models, detector=detector, tta=tta)
+    pictures = drawing.read_emoji(predictor.models)
     folder.clear()
-    parameters = {"models": [str(model) for model in models], "detector": detector, "annotate": annotate}
+    parameters = {"models": [str(model) for model in models], "detector": detector, **drawing.to_dict()}
+    parameters["tta"] = tta
     if any(map(_is_video, files)):
         parameters |= _told(sampling, detect_every_s)
-    work = _Work(folder, predictor, files, parameters)
+    work = _Work(folder, predictor, files, parameters, drawing, pictures)
     try:
         if work.films is None:
             work.add_photos(files)
@@ -151,7 +175,13 @@ class _Work:
     """One run: its counts, its files, and what is done with photos and with videos."""
 
     def __init__(
-        self, folder: OutputFolder, predictor: Predictor, files: list[Path], parameters: dict[str, Any]
+        self,
+        folder: OutputFolder,
+        predictor: Predictor,
+        files: list[Path],
+        parameters: dict[str, Any],
+        drawing: Drawing,
+        emoji_set: Mapping[str, np.ndarray] | None,
     ) -> None:
         self.films: list[dict[str, Any]] | None = [] if any(map(_is_video, files)) else None
         extractor = predictor.extractor
@@ -161,16 +191,22 @@ class _Work:
             backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
             detector=parameters["detector"],
             models=list(predictor.models),
+            **({"looks": predictor.looks} if predictor.looks else {}),
             **({} if self.films is None else {"films": self.films}),
         )
-        self._folder, self._predictor, self._annotate = folder, predictor, parameters["annotate"]
+        self._folder, self._predictor = folder, predictor
+        self._drawing, self._emoji_set = drawing, emoji_set
+        self._album = Album(folder, list(predictor.models), drawing, emoji_set)
         self._sheet = Sheet(folder, predictor.models, films=self.films is not None)
         self._copies = 0
 
     def finish(self) -> PredictResult:
         """Write the tables, all or none."""
         with self._folder.all_or_nothing():
+            self._album.finish()
             path = self._sheet.finish()
+            if len(self._predictor.models) > 1:
+                self.log.note(disagreements=self._sheet.disagreements)
             self.log.write(self._folder)
         return PredictResult(path, self.log.skipped_frame(), self.log.record(), self.log.errors)
 
@@ -197,9 +233,9 @@ class _Work:
     def _photos(self, files: Sequence[Path], advance: Callable[[int], Any]) -> None:
         for item in self._predictor.predict_many(map(read_frame, files)):
             if isinstance(item, Predicted):
-                annotated = self._annotated(item) if self._annotate else None
-                for face in item.faces:
-                    self._sheet.add(face, face_id=face.face, annotated=annotated)
+                annotated, crops = self._album.add(item, self._copies, self._sheet.pictures)
+                for face, crop in zip(item.faces, crops, strict=True):
+                    self._sheet.add(face, face_id=face.face, crop_rgb=crop, annotated=annotated)
                 self._copies += 1
             self._count(item)
             if self.log.inputs is not None:
@@ -216,9 +252,12 @@ class _Work:
         video = predict_video(
             path,
             self._predictor,
-            film=self._folder.path / name if self._annotate else None,
+            film=self._folder.path / name if self._drawing.copies else None,
             sampling=sampling,
             detect_every_s=detect_every_s,
+            annotate=self._drawing.annotate,
+            hide=self._drawing.cover,
+            emoji_set=self._emoji_set,
         )
         labels: dict[int, dict[str, str]] = {}
         try:
@@ -233,6 +272,7 @@ class _Work:
                             labels=face.labels,
                             smooth=face.smooth,
                             explained=changed,
+                            crop_rgb=self._shown(frame.item, face.raw) if changed else None,
                         )
                     self._count(frame.item)
                     advance(1)
@@ -242,20 +282,18 @@ class _Work:
         assert self.log.inputs is not None  # there are videos
         self.log.inputs += 1
 
+    def _shown(self, item: Predicted | Skipped, face: FacePrediction) -> np.ndarray | None:
+        """Return a face's picture as it may be shown."""
+        if not isinstance(item, Predicted) or self._drawing.hide is None:
+            return None
+        return self._album.shown(item.measured.frame.rgb, item.faces)[face.face]
+
     def _tell_film(self, path: Path, name: str, notes: list[str]) -> None:
         assert self.films is not None
         self.films.append({"input": input_name(path), "film": name, "notes": notes})
 
     def _count(self, item: Predicted | Skipped) -> None:
         self.log.add(item.measured if isinstance(item, Predicted) else item)
-
-    def _annotated(self, item: Predicted) -> str:
-        from feat_pipeline.render import annotate
-
-        frame = item.measured.frame
-        name = f"annotated/{self._copies:06d}_{slug(frame.path)}.jpg"
-        self._folder.write(name, jpeg(annotate(frame.rgb, item.faces)))
-        return name
 
 
 def _told(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
@@ -276,5 +314,5 @@ def _is_video(path: Path) -> bool:
 def _without_results(photos: list[Path], out: Path) -> list[Path]:
     """Leave out the pictures that an earlier run wrote, where the results lie among the photos."""
     # realpath and not Path.resolve, which raises on links that lead in a circle
-    written = [Path(os.path.realpath(out / name)) for name in ("faces", "annotated")]
+    written = [Path(os.path.realpath(out / name)) for name in ("faces", *FOLDERS)]
     return [photo for photo in photos if Path(os.path.realpath(photo)).parent not in written]

@@ -137,6 +137,10 @@ class RunLog:
         """Count one frame with its faces, or one skipped input."""
         self.tally.add(item)
 
+    def note(self, **facts: Any) -> None:
+        """Add entries to ``run.json``."""
+        self._head |= facts
+
     def stop(self, error: BaseException) -> None:
         """Record that the run ended early."""
         self._stopped = type(error).__name__

@@ -69,6 +69,13 @@ class Sheet:
     films : bool
         Whether videos are among the inputs: rows have ``face_id`` and smoothed answers then, whose columns
         begin with ``smooth_``. Of a photo they are the answers themselves.
+
+    Attributes
+    ----------
+    pictures : int
+        Pictures of faces written so far.
+    disagreements : int
+        Faces so far on which several models disagree; ``agree`` tells it of each.
     """
 
     def __init__(self, folder: OutputFolder, models: Mapping[str, Any], *, films: bool = False) -> None:
@@ -81,8 +88,11 @@ class Sheet:
             self._columns[-1:-1] = smooth
         self._rows = GrowingFile(folder, "predictions.csv")
         self._reasons = GrowingFile(folder, "explanations.jsonl")
+        if len(models) > 1:
+            self._columns.insert(-1, "agree")
         self._write_row(self._columns)
-        self._pictures = 0
+        self.pictures = 0
+        self.disagreements = 0
 
     def add(
         self,
@@ -113,9 +123,13 @@ class Sheet:
         """
         picture = self._picture(face.crop_rgb if crop_rgb is None else crop_rgb) if explained else ""
         place = _place(face)
+        self.disagreements += face.agree is False
         for model in self._models:
             probabilities = face.probabilities.get(model, {})
-            row = prediction_row(place, model, probabilities, picture) | {"face_id": face_id}
+            row = prediction_row(place, model, probabilities, picture) | {
+                "face_id": face_id,
+                "agree": face.agree,
+            }
             if self._films:
                 steady = probabilities if smooth is None else smooth.get(model, {})
                 row |= {"smooth_label": row["label"] if labels is None else labels.get(model, "")}
@@ -143,9 +157,9 @@ class Sheet:
         return self._rows.path
 
     def _picture(self, crop_rgb: np.ndarray) -> str:
-        name = f"faces/{self._pictures:06d}.jpg"
+        name = f"faces/{self.pictures:06d}.jpg"
         self._folder.write(name, jpeg(crop_rgb))
-        self._pictures += 1
+        self.pictures += 1
         return name
 
     def _write_row(self, cells: Iterable[Any]) -> None:

@@ -10,7 +10,7 @@ from feat_pipeline.commands import add_command, add_output, print_paths, say
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
-from feat_pipeline.models import DEFAULT_MODELS
+from feat_pipeline.models import DEFAULT_MODELS, SHIPPED
 from feat_pipeline.sources import Skipped
 
 _ERRORS_SHOWN = 20
@@ -69,8 +69,43 @@ def _add_predict(commands: Any) -> None:
         action="store_true",
         help="write copies with boxes, emotions and reasons: photos as JPEG, videos as MP4",
     )
+    parser.add_argument(
+        "--all-models",
+        action="store_true",
+        help=f"answers of all shipped models ({', '.join(SHIPPED)}) side by side, besides those of --model; "
+        "faces on which they disagree are marked",
+    )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="look at every face more often: AUs are measured in the mirror too, networks see ten crops",
+    )
+    add_drawing(parser)
     add_sampling(parser)
     add_output(parser)
+
+
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Add what pictures show of the faces."""
+    pictures = parser.add_argument_group("pictures")
+    pictures.add_argument(
+        "--crops",
+        action="store_true",
+        help="write each face of a photo to crops/, and contact sheets with number, emotion and probability",
+    )
+    pictures.add_argument(
+        "--emoji",
+        action="store_true",
+        help="write copies whose faces are covered by emoji drawn from their AUs",
+    )
+    pictures.add_argument(
+        "--emoji-set", metavar="DIR", help="your own emoji: a PNG for each emotion, such as happy.png"
+    )
+    pictures.add_argument(
+        "--hide",
+        choices=["blur", "pixelate", "emoji"],
+        help="cover the faces on every picture that is written; faces that are not found stay visible",
+    )
 
 
 def add_photos(
@@ -140,9 +175,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     result = predict_files(
         arguments.paths,
         out=arguments.out,
-        models=arguments.model or DEFAULT_MODELS,
+        models=_models(arguments),
         detector=arguments.detector,
         annotate=arguments.annotate,
+        emoji=arguments.emoji,
+        emoji_set=arguments.emoji_set,
+        hide=arguments.hide,
+        crops=arguments.crops,
+        tta=arguments.tta,
         sampling=read_sampling(arguments),
         detect_every_s=arguments.detect_every,
         overwrite=arguments.overwrite,
@@ -156,6 +196,13 @@ def _predict(arguments: argparse.Namespace) -> int:
     return conclude(result.run, result.errors)
 
 
+def _models(arguments: argparse.Namespace) -> list[str]:
+    """Return the models to ask: those named, and all that ship where these are asked for."""
+    if not arguments.all_models:
+        return arguments.model or list(DEFAULT_MODELS)
+    return list(dict.fromkeys([*SHIPPED, *(arguments.model or [])]))
+
+
 def conclude(run: dict[str, Any], errors: Sequence[Skipped]) -> int:
     """Tell the errors and the counts of a run, and return the exit code."""
     for error in errors[:_ERRORS_SHOWN]:
@@ -167,6 +214,8 @@ def conclude(run: dict[str, Any], errors: Sequence[Skipped]) -> int:
     backend = run["backend"]
     why = f" (auto: {backend['auto']})" if "auto" in backend else ""
     done = ", ".join(f"{counts[unit]} {unit}" for unit in ("inputs", "frames", "faces") if unit in counts)
+    if "disagreements" in run:
+        done += f", models disagree on {run['disagreements']}"
     say(
         f"{done}, skipped: {skipped}; {run['seconds']:.1f} s "
         f"with {backend['name']} {backend['version']}{why} and {run['detector']}"

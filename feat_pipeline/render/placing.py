@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ HEAD = 1.2
 LINE = 1.3
 """Height of a row, in letters."""
 _TRIES = (1.0, 0.85, 0.72)
+_CROWD = 100  # faces; of more only the smallest letters are tried, which takes a third of the time
 #: What a longer label may hide more than a shorter one, in shares of a face.
 _WORTH = 0.5
 _FAR = 0.4
@@ -89,7 +91,7 @@ def place_labels(
     preferred = letters_px or text_px(boxes, size)
     best: list[Placed | None] = []
     best_loss = float("inf")
-    for share in _TRIES:
+    for share in _TRIES if len(boxes) <= _CROWD else _TRIES[-1:]:
         px = max(SMALLEST_LETTERS_PX, share * preferred)
         found = _attempt(options, boxes, size, px)
         loss = sum(_loss(placed, of_face) for placed, of_face in zip(found, options, strict=True))
@@ -210,6 +212,7 @@ def _candidates(label: Label, box: np.ndarray, size: tuple[int, int]) -> tuple[n
     return places, np.hypot(gaps[:, 0], gaps[:, 1]) / h
 
 
+@lru_cache(maxsize=4096)
 def measure(rows: tuple[Row, ...], px: float) -> Label:
     """Return how much room rows need with letters of a size."""
     pad = 0.32 * px
