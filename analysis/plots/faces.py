@@ -127,6 +127,6 @@ def au_profile(table: Any, labels: Sequence[str]) -> Figure:
             axes.set_ylim(len(columns) - 0.4, -0.6)
             axes.set_yticks(rows, labels=[au_title(column) for column in columns])
             axes.grid(True)
-            axes.set_title(f"{name}\n{len(part)} faces", fontsize=9)
+            axes.set_title(f"{name}\n{len(part)} face{'s' if len(part) != 1 else ''}", fontsize=9)
         figure.supxlabel(f"{SCALES[suffix]}; dot: mean, line: middle half of the faces", fontsize=9)
     return figure
