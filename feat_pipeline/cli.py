@@ -9,7 +9,17 @@ from collections.abc import Sequence
 
 from analysis.errors import AnalysisError
 from feat_pipeline import __version__
-from feat_pipeline.commands import openface, overview, photos, saliency, say, series, tables, training
+from feat_pipeline.commands import (
+    generating,
+    openface,
+    overview,
+    photos,
+    saliency,
+    say,
+    series,
+    tables,
+    training,
+)
 from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
 
 EXIT_INTERRUPTED = 130
@@ -66,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     saliency.add_commands(commands)
     tables.add_commands(commands)
     training.add_commands(commands)
+    generating.add_commands(commands)
     overview.add_commands(commands)
     return parser
 

@@ -6,8 +6,6 @@ at the end of an epoch needs no state of a generator to go on with the very same
 
 from __future__ import annotations
 
-import dataclasses
-import io
 import math
 import time
 from collections.abc import Callable
@@ -20,7 +18,8 @@ import torch
 from torch import nn
 
 from analysis.files import atomic_path
-from feat_pipeline.errors import InputError, TrainingError, UsageError
+from feat_pipeline.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpoint, write_checkpoint
+from feat_pipeline.errors import TrainingError, UsageError
 from feat_pipeline.models.nets import as_batch, predict_logits
 from feat_pipeline.outputs import named_errors, progress
 from feat_pipeline.recipe import Examples, Recipe
@@ -29,8 +28,6 @@ from feat_pipeline.temperature import fit_temperature, log_loss
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECKPOINT = "checkpoint.pt"
-CURVES = "curves.csv"
 FIGURE = "curves.png"
 
 
@@ -163,33 +160,17 @@ class _Loop:
             )
 
     def begin(self) -> int:
-        if (self.work / CHECKPOINT).exists():
-            raise UsageError(
-                f"{self.work}: holds a checkpoint; add --resume to go on from it, or name another folder"
-            )
+        refuse_checkpoint(self.work)
         return 0
 
     def resume(self) -> int:
-        path = self.work / CHECKPOINT
-        if not path.is_file():
-            raise UsageError(f"{path}: no checkpoint to go on from; leave --resume away to begin")
-        try:
-            kept = torch.load(path, map_location=self.device, weights_only=True)
-            self.net.load_state_dict(kept["net"])
-            self.optimiser.load_state_dict(kept["optimiser"])
-            self.averaged, self.best, self.rows = kept["averaged"], kept["best"], kept["rows"]
-            recipe = kept["recipe"]
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: cannot be gone on from ({str(error).splitlines()[0]})") from None
-        now = _plain(self.recipe)
-        changed = [
-            f"{name} {recipe.get(name)} -> {now[name]}" for name in now if recipe.get(name) != now[name]
-        ]
-        if changed:
-            raise UsageError(
-                f"{path}: was made with another recipe ({', '.join(changed)}); train anew elsewhere"
-            )
+        read_checkpoint(self.work, self.recipe, self.device, self._restore)
         return len(self.rows)
+
+    def _restore(self, kept: dict[str, Any]) -> None:
+        self.net.load_state_dict(kept["net"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        self.averaged, self.best, self.rows = kept["averaged"], kept["best"], kept["rows"]
 
     def exhausted(self) -> bool:
         patience = self.recipe.patience
@@ -296,19 +277,11 @@ class _Loop:
 
     def save(self) -> None:
         """Write the checkpoint and the curves, each whole or not at all."""
-        import pandas as pd
-
         state = {
-            "recipe": _plain(self.recipe), "net": self.net.state_dict(), "averaged": self.averaged,
-            "best": self.best, "optimiser": self.optimiser.state_dict(), "rows": self.rows,
+            "net": self.net.state_dict(), "averaged": self.averaged, "best": self.best,
+            "optimiser": self.optimiser.state_dict(), "rows": self.rows,
         }  # fmt: skip
-        packed = io.BytesIO()
-        torch.save(state, packed)  # into memory: torch's own writer hides the reason of a full disk
-        with named_errors(self.work):
-            with atomic_path(self.work / CHECKPOINT) as temporary:
-                temporary.write_bytes(packed.getbuffer())
-            with atomic_path(self.work / CURVES) as temporary:
-                pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        write_checkpoint(self.work, self.recipe, state, self.rows)
 
     def result(self) -> Trained:
         import pandas as pd
@@ -321,11 +294,6 @@ class _Loop:
         )
         state = {k: v.detach().cpu() for k, v in self.best.items()}
         return Trained(state, history, self.best_epoch, fit_temperature(logits, self.validation.labels))
-
-
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as text, number for number, for the checkpoint."""
-    return {name: repr(value) for name, value in dataclasses.asdict(recipe).items()}
 
 
 def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -174,7 +174,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.models import list_models
+    from feat_pipeline.models import GENERATORS, list_models, models_dir
 
     print_table(
         ("name", "kind", "needs", "classes", "licence", "path"),
@@ -183,4 +183,7 @@ def _models(arguments: argparse.Namespace) -> int:
             for m in list_models()
         ],
     )
+    for name in GENERATORS:
+        if (models_dir() / name).is_dir():
+            say(f"{name} makes faces and names no emotion: see 'feat-pipeline generate -h'")
     return EXIT_DONE

@@ -8,12 +8,18 @@ from typing import Any
 
 from feat_pipeline.commands import add_command, add_output, print_paths, say
 from feat_pipeline.detect import DETECTORS
-from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from feat_pipeline.models import TRAINABLE
 from feat_pipeline.models.views import VIEWS
 from feat_pipeline.sources import input_name
 
 SETTINGS = ("epochs", "batch", "rate", "patience", "architecture", "start", "views")
+GAN = "gan"
+HELD_OUT = 0.1
+_NOT_OF_GAN = (
+    *("merge", "person", "labels", "label_column", "votes"),
+    *("patience", "architecture", "start", "views"),
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -45,8 +51,9 @@ def _add_data(commands: Any) -> None:
 
 def _add_train(commands: Any) -> None:
     example = "feat-pipeline train cnn --data photos/ --out mymodel --epochs 30"
-    parser = add_command(commands, "train", _train, "train an emotion model on labelled faces", example)
-    parser.add_argument("model", choices=[*TRAINABLE, "logit"], help="which kind")
+    text = "train an emotion model, or a generator of faces (gan), on labelled faces"
+    parser = add_command(commands, "train", _train, text, example)
+    parser.add_argument("model", choices=[*TRAINABLE, "logit", GAN], help="which kind")
     parser.add_argument(
         "--data",
         required=True,
@@ -87,7 +94,7 @@ def _add_train(commands: Any) -> None:
     faces.add_argument(
         "--held-out",
         type=float,
-        default=0.1,
+        default=HELD_OUT,
         metavar="SHARE",
         help="to judge by, where the data have no part for it (default: %(default)s)",
     )
@@ -127,6 +134,8 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    if arguments.model == GAN:
+        return _train_gan(arguments)
     from feat_pipeline.learn import AU_OUTPUTS, OUTPUTS, train_model
 
     settings = {name: getattr(arguments, name) for name in SETTINGS}
@@ -158,6 +167,42 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.out, [name for name in (*OUTPUTS, *AU_OUTPUTS[:1]) if Path(arguments.out, name).is_file()]
     )
     return EXIT_SOME_FAILED if learned.skipped else EXIT_DONE
+
+
+def _train_gan(arguments: argparse.Namespace) -> int:
+    given = [name.replace("_", "-") for name in _NOT_OF_GAN if getattr(arguments, name)]
+    given += ["held-out"] if arguments.held_out != HELD_OUT else []
+    if given:
+        raise UsageError(f"{given[0]}: gan has no such setting; leave --{given[0]} away")
+    from feat_pipeline.generate_learn import OUTPUTS, train_gan
+    from feat_pipeline.generate_train import GanRecipe
+
+    settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "seed")}
+    settings |= {"generator_rate": arguments.rate}
+    if arguments.rate is not None:
+        settings |= {"discriminator_rate": 2 * arguments.rate}
+    train_gan(
+        arguments.data,
+        out=arguments.out,
+        recipe=GanRecipe(**{name: value for name, value in settings.items() if value is not None}),
+        classes=arguments.classes,
+        size=arguments.size,
+        detector=arguments.detector,
+        device=arguments.device,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        report=_say_gan_epoch,
+    )
+    print_paths(arguments.out, OUTPUTS)
+    say(f"a grid of made faces for every epoch is in {input_name(Path(arguments.out, 'samples'))}")
+    return EXIT_DONE
+
+
+def _say_gan_epoch(row: dict[str, float]) -> None:
+    say(
+        f"epoch {row['epoch']}: scores of real faces {row['real_score']:.2f}, of made ones "
+        f"{row['made_score']:.2f}, {row['seconds']:.0f} s"
+    )
 
 
 def _say_epoch(row: dict[str, float]) -> None:

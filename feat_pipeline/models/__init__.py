@@ -16,6 +16,7 @@ from feat_pipeline.registry import resolve
 
 SHIPPED: tuple[str, ...] = ("logit-embedded", "cnn-fer2013")
 DEFAULT_MODELS: tuple[str, ...] = ("logit-embedded",)  # the others have no coefficients to explain by
+GENERATORS: tuple[str, ...] = ("gan-fer2013",)  # shipped too, but they make faces: see feat_pipeline.generate
 MODEL_FILE = "model.json"
 
 # The `format` that a model file states -> the class whose `load` reads it.
@@ -153,6 +154,8 @@ def _kind(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: is no readable model file ({error}); fit or copy it again") from None
     kind = content.get("format") if isinstance(content, dict) else None
+    if kind == "gan":
+        raise InputError(f"{path}: makes faces and names no emotion; 'feat-pipeline generate' runs it")
     if kind not in LOADERS:
         raise InputError(f"{path}: format: expected one of {', '.join(LOADERS)}, got {kind!r}")
     return kind
