@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from feat_pipeline.film.steady import MainFace
 
 if TYPE_CHECKING:
     from feat_pipeline.film.cover import Covered
+
+
+PANEL_S = 0.09
+"""The strip of AU bars is drawn anew as often: it takes longer than the rest, and bars glide all the same."""
 
 
 class FilmPainter:
@@ -37,6 +42,8 @@ class FilmPainter:
         self.hides = hide
         self._emoji_set = emoji_set
         self._main = MainFace()
+        self._panel: np.ndarray | None = None
+        self._panel_s = -math.inf
 
     def paint(self, covered: Covered) -> np.ndarray:
         """Paint a frame.
@@ -51,8 +58,7 @@ class FilmPainter:
         ndarray of uint8, shape (h, w, 3)
             RGB; of one size for frames of one size.
         """
-        from feat_pipeline.render import annotate, draw_panel, hide_faces
-        from feat_pipeline.render.panel import SMALLEST_HEIGHT
+        from feat_pipeline.render import annotate, hide_faces
 
         picture = covered.frame.rgb
         if self.hides and not covered.looked:
@@ -62,10 +68,21 @@ class FilmPainter:
             picture = hide_faces(picture, hidden, self.hides, emoji_set=self._emoji_set)
         if self.annotates:
             picture = annotate(picture, covered.faces)
-            main = self._main.update(covered.frame.time_s, covered.faces)
-            if len(picture) >= SMALLEST_HEIGHT:
-                picture = np.hstack([picture, draw_panel(main, height=len(picture))])
+            picture = self._with_panel(picture, covered)
         return picture
+
+    def _with_panel(self, picture: np.ndarray, covered: Covered) -> np.ndarray:
+        """Put the main face's strip beside a picture; there is none beside a very low one."""
+        from feat_pipeline.render import draw_panel
+        from feat_pipeline.render.panel import SMALLEST_HEIGHT
+
+        time_s, height = covered.frame.time_s, len(picture)
+        main = self._main.update(time_s, covered.faces)
+        if height < SMALLEST_HEIGHT:
+            return picture
+        if self._panel is None or len(self._panel) != height or time_s - self._panel_s >= PANEL_S:
+            self._panel, self._panel_s = draw_panel(main, height=height), time_s
+        return np.hstack([picture, self._panel])
 
 
 def _unrecognisable(picture_rgb: np.ndarray) -> np.ndarray:

@@ -72,6 +72,8 @@ class Follower:
     """
 
     def __init__(self, models: Mapping[str, Any], *, max_gap_s: float = MAX_GAP_S) -> None:
+        import scipy.optimize  # noqa: F401 - for the tracker: a second, which would come between two pictures
+
         self._models = dict(models)
         self._tracker = FaceTracker(max_gap_s)
         self._max_gap_s = max_gap_s
