@@ -143,10 +143,11 @@ def nearest(queries: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndar
         In ``known``.
     """
     queries, known = _checked(queries, known, least=1)
-    squares = (known**2).sum(1)
+    single = known.astype(np.float32)  # good enough to tell which is nearest, and twice as fast
+    squares = (single**2).sum(1)
     rows = np.concatenate(
         [
-            (squares - 2 * queries[start : start + _BLOCK] @ known.T).argmin(1)
+            (squares - 2 * queries[start : start + _BLOCK].astype(np.float32) @ single.T).argmin(1)
             for start in range(0, len(queries), _BLOCK)
         ]
     )

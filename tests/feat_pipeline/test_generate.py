@@ -1,7 +1,7 @@
 """`feat-pipeline train gan` and `generate`: from labelled faces to made ones, with tiny nets."""
 
-import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,14 +96,25 @@ def test_a_killed_training_goes_on_to_the_same_file(run, data, tmp_path, monkeyp
 
 def test_does_not_go_on_with_other_faces_or_another_recipe(run, data, model, tmp_path):
     arguments = ["train", "gan", "--out", model, *TINY, "--resume"]
-    code, _, stderr = run(*arguments, "--data", data, "--epochs", 3)
-    assert code == 2 and "another recipe (epochs 2 -> 3)" in stderr
+    code, _, stderr = run(*arguments, "--data", data, "--batch", 9)
+    assert code == 1 and "another recipe (batch 8 -> 9)" in stderr  # epochs were done
     other = save_faces(faces(33), tmp_path / "other.npz")
     code, _, stderr = run(*arguments, "--data", other)
     assert code == 2 and "begun with other faces or classes" in stderr
     code, _, stderr = run("train", "gan", "--data", data, "--out", tmp_path / "new", *TINY, "--resume")
     assert code == 2 and "no checkpoint.pt to go on from" in stderr
     assert run("train", "gan", "--data", other, "--out", model, *TINY, "--overwrite")[0] == 0
+
+
+def test_a_training_at_constant_rates_goes_on_with_more_epochs(data, model, tmp_path):
+    recipe = GanRecipe(epochs=3, batch=8, seed=3)
+    longer = train_gan(data, out=model, recipe=recipe, resume=True)
+    whole = train_gan(data, out=tmp_path / "whole", recipe=recipe)
+    assert all(np.array_equal(longer.weights_[name], whole.weights_[name]) for name in whole.weights_)
+    falling = GanRecipe(epochs=3, batch=8, seed=3, decay=0.5)
+    with pytest.raises(UsageError, match=r"another recipe \(epochs 3 -> 4\)"):
+        train_gan(data, out=tmp_path / "falling", recipe=falling)
+        train_gan(data, out=tmp_path / "falling", recipe=replace(falling, epochs=4), resume=True)
 
 
 def test_settings_of_emotion_models_are_refused(run, data, tmp_path):
@@ -146,8 +157,8 @@ def test_generate_writes_faces_a_grid_and_a_list(run, model, tmp_path):
     assert picture.size == (16, 16) and picture.mode == "L"
     assert "no person" in picture.text["Description"] and "seed 1" in picture.text["Description"]
     assert np.asarray(Image.open(out / "grid.png")).shape == (3 * 18 + 2, 2 * 18 + 2)
-    rows = list(csv.DictReader((out / "faces.csv").open()))
-    assert [row["file"] for row in rows] == named and {row["emotion"] for row in rows} == {"happy"}
+    rows = pd.read_csv(out / "faces.csv")
+    assert rows["file"].tolist() == named and set(rows["emotion"]) == {"happy"} and set(rows["seed"]) == {1}
     record = json.loads((out / "run.json").read_text())
     assert record["parameters"]["seed"] == 1 and record["made"] == 5
     again = tmp_path / "again"
@@ -261,4 +272,5 @@ def test_the_list_of_models_names_no_generator(run):
     assert "gan-fer2013" not in [model.name for model in list_models()]
     code, stdout, stderr = run("models")
     assert code == 0 and "gan-fer2013" not in stdout
-    assert "gan-fer2013 makes faces and names no emotion" in stderr
+    told = "gan-fer2013 makes faces and names no emotion" in stderr
+    assert told == (models_dir() / "gan-fer2013").is_dir()
