@@ -22,6 +22,8 @@ _TRIES = (1.0, 0.85, 0.72)
 _CROWD = 100  # faces; of more only the smallest letters are tried, which takes a third of the time
 #: What a longer label may hide more than a shorter one, in shares of a face.
 _WORTH = 0.5
+#: What each step towards a shorter label counts, likewise.
+_SHORTER = 0.3
 _FAR = 0.4
 
 
@@ -121,29 +123,26 @@ def _attempt(
     places = np.array(boxes, float).reshape(-1, 4)
     order = np.argsort(-areas(places), kind="stable").tolist()
     taken = np.zeros((len(boxes), 4))  # empty where nothing is placed yet
-    found: dict[int, tuple[float, Placed]] = {}
-    for number in order:
-        short = list(options[number])[_first_short(options[number]) :]
-        for step, rows in enumerate(short):
-            best = _place(rows, px, number, places, taken, size)
-            if best and (number not in found or best[0] + 0.3 * step < found[number][0]):
-                found[number] = best[0] + 0.3 * step, best[1]
-        if number in found:
-            taken[number] = _grown(found[number][1], px)
-    for number in order:
-        if number not in found:
-            continue
-        cost, _ = found[number]
-        own = taken[number].copy()
-        taken[number] = 0
-        for rows in list(options[number])[: _first_short(options[number])]:
-            best = _place(rows, px, number, places, taken, size)
-            if best and best[0] <= cost + _WORTH and not best[1].away:
-                found[number] = best
-                own = _grown(best[1], px)
-                break
-        taken[number] = own
-    return [found[number][1] if number in found else None for number in range(len(boxes))]
+    found: list[Placed | None] = [None] * len(boxes)
+    # Short labels first; then twice all that fits, as places get free when other labels have moved.
+    for longer in (False, True, True) if len(boxes) <= _CROWD else (False, True):
+        for number in order:
+            taken[number] = 0
+            heads = _first_short(options[number])
+            tries = [_place(rows, px, number, places, taken, size) for rows in options[number][heads:]]
+            costs = [(best[0] + _SHORTER * step, best[1]) for step, best in enumerate(tries) if best]
+            if not costs:
+                continue
+            cost, found[number] = min(costs, key=lambda pair: pair[0])
+            for rows in options[number][:heads] if longer else ():
+                best = _place(rows, px, number, places, taken, size)
+                if best and best[0] <= cost + _WORTH and not best[1].away:
+                    found[number] = best[1]
+                    break
+            placed = found[number]
+            assert placed is not None
+            taken[number] = _grown(placed, px)
+    return found
 
 
 def _grown(placed: Placed, px: float) -> np.ndarray:
