@@ -51,6 +51,9 @@ class FaceGenerator:
     evidence of how an emotion looks.
     """
 
+    classes_: np.ndarray
+    weights_: dict[str, np.ndarray]
+
     def __init__(self, *, network: dict[str, Any] | None = None, side: int = 48) -> None:
         self.network = network
         self.side = side
