@@ -53,7 +53,7 @@ def table_html(table: AUTable) -> str:
         others=[shortened(str(name), CHARACTERS) for name in others[:OTHERS]],
         rows=[
             {
-                "leading": [_text(head[name].iloc[row]) for name in shown],
+                "leading": [_text(head[name].iloc[row], 2 if name == "time_s" else None) for name in shown],
                 "aus": [_cell(value, full, table.scale) for value in values[row]],
                 "others": [_text(head[name].iloc[row]) for name in others[:OTHERS]],
             }
@@ -115,9 +115,9 @@ def _cell(value: float, full: float, scale: str) -> dict[str, Any]:
     return {"text": f"{value:.{digits}f}", "shade": round(float(np.clip(value / full, 0, 1)) * 0.55, 2)}
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, digits: int | None = None) -> str:
     if isinstance(value, float | np.floating):
-        return MISSING if np.isnan(value) else f"{value:.6g}"
+        return MISSING if np.isnan(value) else f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
     return MISSING if value is None or value != value else shortened(str(value), CHARACTERS)
 
 

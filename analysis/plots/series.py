@@ -242,8 +242,12 @@ def _strip(
         own = middles[known]
         nearest = np.abs(middles[:, None] - own[None, :]).argmin(axis=1)
         steps = np.diff(np.unique(times_s))
-        reach = 0.75 * max(float(np.median(steps)) if len(steps) else 0.0, edges[1] - edges[0])
-        near = np.abs(middles - own[nearest]) <= reach
+        # Frames that were sampled stand at uneven steps: half a long one is no gap.
+        step = max(float(np.quantile(steps, 0.9)) if len(steps) else 0.0, edges[1] - edges[0])
+        seen = np.concatenate([[-np.inf], np.unique(times_s[np.isfinite(values).any(axis=1)]), [np.inf]])
+        after = np.searchsorted(seen, middles)
+        apart = np.minimum(middles - seen[after - 1], seen[after] - middles)
+        near = known | (apart <= 0.55 * step)
         shades = np.where(near[:, None], shades[known][nearest], np.nan)
     rows = np.arange(len(names) + 1)
     mesh = axes.pcolormesh(edges, rows, shades.T, cmap=sequential(), vmin=0, vmax=most, rasterized=True)

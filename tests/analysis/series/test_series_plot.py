@@ -74,3 +74,27 @@ def test_nothing_to_draw_is_refused():
     series = made()
     with pytest.raises(ValueError, match="expected rows and AUs"):
         plots.series(series.frame.iloc[:0], series.aus)
+
+
+def shades(figure):
+    """The strip of emotions as drawn: (moments, emotions), NaN where it is grey."""
+    mesh = figure.axes[-2].collections[0]
+    return np.ma.filled(mesh.get_array().astype(float), np.nan).reshape(len(EMOTIONS), -1).T
+
+
+def test_frames_sampled_at_uneven_steps_leave_no_grey_between_them():
+    series = made(n=197, hole=False)
+    film = np.arange(480) / 23.976  # every 0.1 s of it stands 2 or 3 frames apart
+    step = np.floor(film / 0.1 + 1e-6)
+    sampled = film[np.r_[True, step[1:] > step[:-1]]][:197]
+    series.frame["time_s"] = sampled
+    assert set(np.diff(sampled).round(3)) == {0.083, 0.125}
+    assert np.isfinite(shades(drawn(series, events=None))).all()
+
+
+def test_what_was_not_measured_stays_grey_in_the_strip():
+    series = made(n=100, hole=False)
+    chances = pd.DataFrame(np.full((100, 3), [0.7, 0.2, 0.1]), columns=EMOTIONS)
+    chances.iloc[30:60] = np.nan
+    grey = np.isnan(shades(drawn(series, probabilities=chances, events=None))).all(axis=1)
+    assert grey[31:59].all() and not grey[:30].any() and not grey[61:].any()
