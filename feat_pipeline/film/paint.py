@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,8 @@ class FilmPainter:
         Whether and how faces are hidden.
     emoji_set : mapping of str to ndarray of uint8, shape (h, w, 4), optional
         See `feat_pipeline.render.read_emoji_set`.
+    models : sequence of str, optional
+        Several models whose answers stand side by side; by default the first's alone.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class FilmPainter:
         annotate: bool = True,
         hide: str | None = None,
         emoji_set: Mapping[str, np.ndarray] | None = None,
+        models: Sequence[str] | None = None,
     ) -> None:
         self.annotates = annotate
+        self._models = list(models) if models else None
         self.hides = hide
         self._emoji_set = emoji_set
         self._main = MainFace()
@@ -60,16 +64,17 @@ class FilmPainter:
         """
         from feat_pipeline.render import annotate, hide_faces
 
-        picture = covered.frame.rgb
+        picture, faces = covered.frame.rgb, covered.faces
         if self.hides and not covered.looked:
             picture = _unrecognisable(picture)
         elif self.hides:
-            hidden = [*covered.faces, *covered.lost.values()]
+            seen = [] if self.annotates else faces  # these are hidden where they are annotated
+            hidden = [*seen, *covered.lost.values()]
             picture = hide_faces(picture, hidden, self.hides, emoji_set=self._emoji_set)
-        if self.annotates:
-            picture = annotate(picture, covered.faces)
-            picture = self._with_panel(picture, covered)
-        return picture
+        if not self.annotates:
+            return picture
+        picture = annotate(picture, faces, models=self._models, hide=self.hides, emoji_set=self._emoji_set)
+        return self._with_panel(picture, covered)
 
     def _with_panel(self, picture: np.ndarray, covered: Covered) -> np.ndarray:
         """Put the main face's strip beside a picture; there is none beside a very low one."""

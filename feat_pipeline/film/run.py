@@ -159,7 +159,8 @@ def predict_video(
     detect_every_s : float
         As for `feat_pipeline.extract.run.extract`.
     annotate : bool
-        Whether boxes, emotions, reasons and, for the main face, AU bars are drawn on the film.
+        Whether boxes, emotions, reasons and, for the main face, AU bars are drawn on the film. The answers of
+        several models stand side by side.
     hide : {'blur', 'pixelate', 'emoji'}, optional
         Whether and how faces are hidden in the film. They stay hidden where the detector loses them for a
         moment; whoever it never finds can be seen.
@@ -177,7 +178,7 @@ def predict_video(
     OutputError
         While iterating: the film cannot be written.
     """
-    painter = FilmPainter(annotate=annotate, hide=hide, emoji_set=emoji_set)
+    painter = FilmPainter(annotate=annotate, hide=hide, emoji_set=emoji_set, models=list(predictor.models))
     target = None if film is None else Path(film)
     return VideoPrediction(path, predictor, sampling or Sampling(), detect_every_s, target, painter)
 

@@ -13,7 +13,7 @@ from tests.feat_pipeline.conftest import au_rows
 
 COMMANDS = (
     "extract", "predict", "fit", "explain", "compare", "surrogate", "data", "train", "report", "backends",
-    "models", "saliency", "openface",
+    "models", "saliency", "openface", "camera",
 )  # fmt: skip
 
 
