@@ -14,8 +14,8 @@ from analysis.report.cards import NO_ANSWER, au_groups, probability_rows
 from analysis.report.pictures import picture_uri
 from analysis.report.why import decimals, error_text, probability_text
 
-FOR, AGAINST = 5, 4
-"""Action Units that get a bar on either side."""
+BARS, EITHER = 9, 3
+"""Action Units that get a bar of their own, and how many of these on either side if there are as many."""
 
 SMALLEST = 0.005
 """Contributions below this would read '0.00'."""
@@ -27,15 +27,15 @@ _BASELINES = {
 }
 
 
-def explanation_html(explanation: Any, *, said: str | None = None) -> str:
+def explanation_html(explanation: Any, *, answer: Any = None) -> str:
     """Show one explanation: the answer, its probabilities, and the Action Units for and against it.
 
     Parameters
     ----------
     explanation : FaceExplanation or mapping
         An explanation, or its ``to_dict()`` record.
-    said : str, optional
-        The line above the bars; by default the explanation's rationale.
+    answer : AnswerExplanation, optional
+        The other classifier whose answer this is a surrogate's explanation of.
 
     Returns
     -------
@@ -43,12 +43,15 @@ def explanation_html(explanation: Any, *, said: str | None = None) -> str:
         HTML.
     """
     record = as_record(explanation)
+    why = _why(record)
+    rival = f"rather than {why['rival']} {why['rival_share']}" if why["rival"] else ""
+    view = {"share": why["share"], "beside": rival, "said": why["said"], "caption": "Probabilities"}
+    if answer is not None:
+        view |= {"share": probability_text(answer.probability), "beside": f"says {answer.classifier}"}
+        view |= {"said": answer.rationale, "caption": "Probabilities by the surrogate"}
     probabilities = {"": _answer(record["probabilities"], record["target"])}
     return fragment(
-        "explanation.html",
-        why=_why(record, said),
-        models=[""],
-        probabilities=probability_rows(probabilities),
+        "explanation.html", why=why, models=[""], probabilities=probability_rows(probabilities), **view
     )
 
 
@@ -83,7 +86,7 @@ def prediction_html(prediction: Any) -> str:
         disagree=len({call["label"] for call in calls}) > 1,
         models=list(answers),
         probabilities=probability_rows(answers),
-        reasons_of=[{"model": name, **_why(record, None)} for name, record in records.items()],
+        reasons_of=[{"model": name, **_why(record)} for name, record in records.items()],
         unmeasured=bool(aus) and all(math.isnan(value) for value in aus.values()),
         aus=au_groups(aus, usual, low),
         count=len(aus),
@@ -107,28 +110,39 @@ def _where(prediction: Any) -> str:
     return f"{text}, found with confidence {prediction.confidence:.2f}"
 
 
-def _why(record: Mapping[str, Any], said: str | None) -> dict[str, Any]:
+def _why(record: Mapping[str, Any]) -> dict[str, Any]:
     """Lay the reasons of one answer out: bars in per cent of either half."""
     items = [item for item in record["aus"] if item["contribution"] is not None]
     ranked = sorted(items, key=lambda item: -abs(item["contribution"]))
     clear = [item for item in ranked if abs(item["contribution"]) >= SMALLEST]
-    speaks_for = [item for item in clear if item["contribution"] > 0][:FOR]
-    against = [item for item in clear if item["contribution"] < 0][:AGAINST]
-    shown = [*speaks_for, *against]
-    rest = [item for item in items if not any(item is one for one in shown)]
-    far = max((abs(item["contribution"]) for item in shown), default=1.0)
+    shown = _strongest(clear)
+    named = {item["au"] for item in shown}
+    rest = [item for item in items if item["au"] not in named]
+    total = sum(float(item["contribution"]) for item in rest)
+    far = max([abs(total), *(abs(item["contribution"]) for item in shown)]) or 1.0
     bars = [_bar(item, far) for item in shown]
     if rest:
-        bars.append(_others(rest, far))
+        bars.append(_others(rest, total, far))
     return {
         "target": record["target"],
         "share": probability_text(record["probabilities"].get(record["target"], math.nan)),
         "rival": record.get("rival"),
         "rival_share": probability_text(record["probabilities"].get(record.get("rival"), math.nan)),
-        "said": record["rationale"] if said is None else said,
+        "said": record["rationale"],
         "bars": bars,
         "notes": _notes(record, items),
     }
+
+
+def _strongest(ranked: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Choose the bars: the strongest, with some of either side; those for it come first."""
+    speaks_for = [item for item in ranked if item["contribution"] > 0]
+    against = [item for item in ranked if item["contribution"] < 0]
+    first = [*speaks_for[:EITHER], *against[:EITHER]]
+    named = {item["au"] for item in first}
+    rest = [item for item in ranked if item["au"] not in named]
+    chosen = named | {item["au"] for item in rest[: BARS - len(first)]}
+    return [item for item in (*speaks_for, *against) if item["au"] in chosen]
 
 
 def _bar(item: Mapping[str, Any], far: float) -> dict[str, Any]:
@@ -145,8 +159,7 @@ def _bar(item: Mapping[str, Any], far: float) -> dict[str, Any]:
     }
 
 
-def _others(rest: Sequence[Mapping[str, Any]], far: float) -> dict[str, Any]:
-    total = sum(float(item["contribution"]) for item in rest)
+def _others(rest: Sequence[Mapping[str, Any]], total: float, far: float) -> dict[str, Any]:
     one = rest[0]
     return {
         "title": f"{len(rest)} other AUs together" if len(rest) > 1 else au_title(one["au"]),

@@ -68,7 +68,7 @@ class AnswerExplanation:
     def _repr_html_(self) -> str:
         from analysis.notebook import explanation_html
 
-        return explanation_html(self.explanation, said=self.rationale)
+        return explanation_html(self.explanation, answer=self)
 
     @property
     def agrees(self) -> bool:

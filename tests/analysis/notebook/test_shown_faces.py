@@ -84,11 +84,25 @@ def test_the_bars_are_as_long_as_their_contributions():
 
 
 def test_what_has_no_bar_of_its_own_is_summed_so_that_the_numbers_add_up():
-    aus = [au(f"AU{n:02d}_r", 0.3) for n in (1, 2, 4, 5, 6, 7, 9)] + [au("AU12_r", -0.2)]
-    rows = Page(explanation_html(record(aus=aus))).rows[3:]
-    assert rows[-1] == ["2 other AUs together", "", "", "+0.60"]
+    aus = [au(f"AU{n:02d}_r", 0.3) for n in (1, 2, 4, 5, 6, 7, 9, 10, 14, 15, 17)] + [au("AU12_r", -0.2)]
+    page = Page(explanation_html(record(aus=aus)))
+    rows = page.rows[3:]
+    assert rows[-1] == ["3 other AUs together", "", "", "+0.90"]
     numbers = [float(row[3].split(" ")[0].replace("−", "-")) for row in rows]
-    assert math.isclose(sum(numbers), 7 * 0.3 - 0.2)
+    assert math.isclose(sum(numbers), 11 * 0.3 - 0.2)
+    widths = [tag["style"] for tag in page.all("i") if "class" in tag]
+    assert (widths[0], widths[-1]) == ("width:16.7%", "width:50%")  # their sum is the longest bar
+
+
+def test_the_strongest_get_a_bar_and_some_of_either_side():
+    strong = [au(f"AU{n:02d}_r", size) for n, size in zip(range(1, 11), np.arange(2, 1, -0.1), strict=True)]
+    weak = [au(f"AU{n:02d}_r", -0.01 * k) for k, n in enumerate((15, 16, 17, 20), start=1)]
+    rows = Page(explanation_html(record(aus=[*strong, *weak]))).rows[3:]
+    assert [row[3].split(" ")[0] for row in rows] == [
+        *("+2.00", "+1.90", "+1.80", "+1.70", "+1.60", "+1.50"),
+        *("−0.04", "−0.03", "−0.02"),
+        "+4.99",
+    ]
 
 
 def test_a_real_explanation_shows_itself(model):
@@ -105,7 +119,9 @@ def test_the_answer_of_another_classifier_shows_its_own_line(model):
     found = explain(model, dict.fromkeys(COLUMNS, 1.0))
     facts = {"explains": "cnn", "classes": ["angry", "happy", "sad"], "usable": False}
     answer = AnswerExplanation.of(facts, np.array([0.7, 0.2, 0.1]), found)
-    assert "cnn says angry 70 %; the surrogate is not faithful enough" in Page(answer._repr_html_()).words
+    words = Page(answer._repr_html_()).words
+    assert f"{found.target} 70 % says cnn" in words and "Probabilities by the surrogate" in words
+    assert "cnn says angry 70 %; the surrogate is not faithful enough" in words
     assert repr(answer).startswith("AnswerExplanation(cnn says angry 70 %")
 
 
