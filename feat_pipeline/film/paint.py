@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feat_pipeline.film.steady import MainFace
+from feat_pipeline.film.steady import FollowedFace, MainFace
+from feat_pipeline.render.keeping import KeptPlaces
+from feat_pipeline.render.palette import INK, WHITE
 
 if TYPE_CHECKING:
     from feat_pipeline.film.cover import Covered
@@ -46,6 +48,7 @@ class FilmPainter:
         self.hides = hide
         self._emoji_set = emoji_set
         self._main = MainFace()
+        self._places = KeptPlaces()
         self._panel: np.ndarray | None = None
         self._panel_s = -math.inf
 
@@ -73,21 +76,48 @@ class FilmPainter:
             picture = hide_faces(picture, hidden, self.hides, emoji_set=self._emoji_set)
         if not self.annotates:
             return picture
-        picture = annotate(picture, faces, models=self._models, hide=self.hides, emoji_set=self._emoji_set)
-        return self._with_panel(picture, covered)
+        picture = annotate(
+            picture,
+            faces,
+            models=self._models,
+            hide=self.hides,
+            emoji_set=self._emoji_set,
+            keep=self._places,
+        )
+        main = self._main.update(covered.frame.time_s, faces)
+        if main is not None and len(faces) > 1:
+            picture = _with_corners(picture, main, picture.shape[1] / covered.frame.rgb.shape[1])
+        return self._with_panel(picture, covered.frame.time_s, main)
 
-    def _with_panel(self, picture: np.ndarray, covered: Covered) -> np.ndarray:
+    def _with_panel(self, picture: np.ndarray, time_s: float, main: FollowedFace | None) -> np.ndarray:
         """Put the main face's strip beside a picture; there is none beside a very low one."""
         from feat_pipeline.render import draw_panel
         from feat_pipeline.render.panel import SMALLEST_HEIGHT
 
-        time_s, height = covered.frame.time_s, len(picture)
-        main = self._main.update(time_s, covered.faces)
+        height = len(picture)
         if height < SMALLEST_HEIGHT:
             return picture
         if self._panel is None or len(self._panel) != height or time_s - self._panel_s >= PANEL_S:
             self._panel, self._panel_s = draw_panel(main, height=height), time_s
         return np.hstack([picture, self._panel])
+
+
+def _with_corners(picture_rgb: np.ndarray, face: FollowedFace, scale: float) -> np.ndarray:
+    """Mark, among several faces, the one that the strip is about."""
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(picture_rgb)
+    draw = ImageDraw.Draw(image)
+    stroke = max(2, round((image.width * image.height) ** 0.5 / 200))
+    x0, y0, x1, y1 = (float(v) * scale for v in face.box_xyxy)
+    length = 0.22 * min(x1 - x0, y1 - y0)
+    gap = 1.5 * stroke
+    for x, y, right, down in ((x0, y0, 1, 1), (x1, y0, -1, 1), (x0, y1, 1, -1), (x1, y1, -1, -1)):
+        corner = (x - right * gap, y - down * gap)
+        ends = [(corner[0] + right * length, corner[1]), corner, (corner[0], corner[1] + down * length)]
+        draw.line(ends, fill=INK, width=stroke + 4, joint="curve")
+        draw.line(ends, fill=WHITE, width=stroke, joint="curve")
+    return np.asarray(image)
 
 
 def _unrecognisable(picture_rgb: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from feat_pipeline.render.regions import region_of
 
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction
+    from feat_pipeline.render.keeping import KeptPlaces
 
 SMALLEST_SIDE_PX = 480  # smaller pictures are enlarged, or no letter would be legible on them
 _SHORT_SIDE_PX, _MOST_ENLARGED, _MOST_PX = 120, 4.0, 4_000_000
@@ -29,6 +30,7 @@ def annotate(
     models: Sequence[str] | None = None,
     hide: str | None = None,
     emoji_set: Mapping[str, np.ndarray] | None = None,
+    keep: KeptPlaces | None = None,
 ) -> np.ndarray:
     """Draw every face's box, its likeliest emotion with the probability, and the AUs that spoke for it most.
 
@@ -47,6 +49,8 @@ def annotate(
         Faces are covered as `hide_faces` does it, before anything is drawn.
     emoji_set : mapping of str to ndarray, optional
         As for `hide_faces`.
+    keep : KeptPlaces, optional
+        Of a film: its labels stay where they are from frame to frame. Faces have a ``face_id`` there.
 
     Returns
     -------
@@ -74,7 +78,12 @@ def annotate(
         for face, box in zip(predictions, boxes, strict=True):
             _draw_box(draw, box, _colours(face, shown), stroke)
     letters_px = text_px([_box(face, enlarge, covered=False) for face in predictions], size)
-    placed = place_labels([label_rows(face, shown) for face in predictions], boxes, size, letters_px)
+    rows = [label_rows(face, shown) for face in predictions]
+    if keep is None or not predictions:
+        placed = place_labels(rows, boxes, size, letters_px)
+    else:
+        keys = [getattr(face, "face_id", face.face) for face in predictions]
+        placed = keep.place(predictions[0].time_s, keys, rows, boxes, size, letters_px)
     for face, box, label in zip(predictions, boxes, placed, strict=True):
         if label is not None and label.away:
             _draw_leader(draw, label, box, _colours(face, shown)[0])

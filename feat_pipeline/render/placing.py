@@ -52,11 +52,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Placed:
-    """A label, and where it lies; `away` where no side of it touches its face."""
+    """A label, and where it lies; `away` where no side of it touches its face.
+
+    `side` is the number of its place among those around the face, for `place_at`.
+    """
 
     label: Label
     box: Box
     away: bool
+    side: int = 0
 
 
 def text_px(boxes: Sequence[Box], size: tuple[int, int]) -> float:
@@ -177,11 +181,20 @@ def _place(
     hidden = _shares(candidates, own) @ (1, 2) + 6 * _shares(candidates, others).sum(axis=1)
     cost = hidden + _FAR * far + 0.002 * np.arange(len(candidates))
     best = int(cost.argmin())
-    place = candidates[best]
-    near = np.array([box]) + 0.6 * px * np.array([-1, -1, 1, 1])
+    return float(cost[best]), _placed(label, candidates[best], box, int(np.flatnonzero(free)[best]))
+
+
+def place_at(label: Label, side: int, box: Box, size: tuple[int, int]) -> Placed:
+    """Return a label at a side of a face that `place_labels` chose for it before, moved into the picture."""
+    face = np.array(box)
+    return _placed(label, _candidates(label, face, size)[0][side], face, side)
+
+
+def _placed(label: Label, place: np.ndarray, box: np.ndarray, side: int) -> Placed:
+    near = np.array([box]) + 0.6 * label.text_px * np.array([-1, -1, 1, 1])
     away = overlaps(place[None], near)[0, 0] <= 0
     x0, y0, x1, y1 = place.tolist()
-    return float(cost[best]), Placed(label, (x0, y0, x1, y1), bool(away))
+    return Placed(label, (x0, y0, x1, y1), bool(away), side)
 
 
 def _candidates(label: Label, box: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
