@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -278,7 +279,7 @@ def _ordered(columns: Iterable[str]) -> list[str]:
 
 def _check_columns(columns: Iterable[str], scale: str) -> None:
     names = list(columns)
-    repeated = sorted({str(name) for name in names if names.count(name) > 1})
+    repeated = sorted(str(name) for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise TableError(f"columns stand twice: {', '.join(repeated)}; rename or remove one of each")
     aus = [name for name in names if parse_column(name)]

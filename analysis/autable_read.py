@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import warnings
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.autable_check import check_names, check_width, checked_meta, holds_nul, lost_rows
 from analysis.autable_write import meta_path
 from analysis.dialects import OWN, Dialect, dialect_of
 from analysis.errors import TableError
@@ -67,25 +68,34 @@ def read_table(path: Path, meta_key: bytes) -> Read:
         frame, meta = _read_parquet(path, meta_key)
         dialect = dialect_of(frame.columns, str(path))
         left_out = [] if meta else dialect.left_out(frame.columns)
-        frame = frame.drop(columns=left_out).copy()
+        frame, notes = frame.drop(columns=left_out).copy(), []
     else:
         meta = _read_meta(path)
-        frame, dialect, left_out = _read_one(path, foreign=not meta)
+        frame, dialect, left_out, notes = _read_one(path, foreign=not meta)
+    notes += lost_rows(path, meta.get("rows"), len(frame))
     if meta:
-        return Read(_filled(frame, path), meta, [])
-    return _translated(_filled(frame, path), dialect, left_out, path)
+        return Read(_filled(frame, path), meta, notes)
+    found = _translated(_filled(frame, path), dialect, left_out, path)
+    return Read(found.frame, found.meta, [*notes, *found.notes])
 
 
-def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialect, list[str]]:
+def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialect, list[str], list[str]]:
     header = _header(path)
     dialect = dialect_of(header, str(path))
     left_out = dialect.left_out(header) if foreign else []
     frame = read_csv(path, "input", skip=left_out)
-    if left_out:
-        with path.open(encoding="utf-8-sig") as lines:
-            next(lines)
-            _check_width(path, lines, len(header))
-    return frame, dialect, left_out
+    with path.open(encoding="utf-8-sig") as lines:
+        next(lines)
+        short = check_width(path, lines, len(header))
+    notes = []
+    if short:
+        some = "row" if len(short) == 1 else "rows"
+        told = ", ".join(map(str, short[:5])) + (" ..." if len(short) > 5 else "")
+        notes.append(
+            f"{path.name}: {some} {told} of {len(frame)} have fewer values than the {len(header)} columns; "
+            "those that lack are missing"
+        )
+    return frame, dialect, left_out, notes
 
 
 def _read_folder(folder: Path) -> tuple[pd.DataFrame, Dialect, list[str]]:
@@ -101,7 +111,8 @@ def _read_folder(folder: Path) -> tuple[pd.DataFrame, Dialect, list[str]]:
                 f"{path}: its columns are not those of {files[0].name} beside it; leave tables of one "
                 "kind in the folder, or read them one at a time"
             )
-        _check_width(path, lines, len(header))
+        if short := check_width(path, lines, len(header)):
+            raise TableError(f"{path}: row {short[0]} has fewer values than the {len(header)} columns")
         rows += lines
         counts.append(len(lines))
     dialect = dialect_of(header, str(folder))
@@ -127,16 +138,6 @@ def _lines(path: Path) -> list[str]:
     if not lines:
         raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
     return lines
-
-
-def _check_width(path: Path, rows: Iterable[str], width: int) -> None:
-    """Refuse rows with too many values, which pandas does not see where columns are skipped."""
-    for number, row in enumerate(rows, 1):
-        if row.rstrip(", \n").count(",") >= width and '"' not in row:
-            raise TableError(
-                f"{path}: row {number} has more values than the {width} column names; "
-                "numbers must have points, not commas"
-            )
 
 
 def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path: Path) -> Read:
@@ -212,6 +213,8 @@ def _parse(
 
 
 def _header(path: Path) -> list[str]:
+    if holds_nul(path):
+        raise TableError(f"{path}: not a CSV of UTF-8 text (it holds NUL bytes); save it as UTF-8")
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             header = [name.strip() for name in next(csv.reader(lines), [])]
@@ -221,12 +224,12 @@ def _header(path: Path) -> list[str]:
         raise TableError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not header:
         raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
+    if any("\n" in name or "\r" in name for name in header):
+        raise TableError(f"{path}: a column name goes on over lines; close its quotation mark")
     separator = next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), None)
     if separator:
         raise TableError(f"{path}: values are separated by {separator!r}; save it as a CSV with commas")
-    repeated = sorted(name for name, count in Counter(header).items() if count > 1)
-    if repeated:
-        raise TableError(f"{path}: columns stand twice: {', '.join(repeated)}; rename or remove one of each")
+    check_names(header, path)
     return header
 
 
@@ -235,12 +238,10 @@ def _read_meta(path: Path) -> dict[str, Any]:
     if not meta_file.is_file():
         return {}
     try:
-        meta = json.loads(meta_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        meta = json.loads(meta_file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise TableError(f"{meta_file}: not readable as JSON ({error}); remove or mend it") from None
-    if not isinstance(meta, dict):
-        raise TableError(f"{meta_file}: expected a JSON object, got {type(meta).__name__}")
-    return meta
+    return checked_meta(meta, meta_file)
 
 
 def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -250,10 +251,14 @@ def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, dict[str, 
     try:
         arrow = pq.read_table(path)
         meta = json.loads((arrow.schema.metadata or {}).get(meta_key, b"{}"))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableError(f"{path}: not a Parquet file ({str(error).splitlines()[0]})") from None
-    frame = arrow.to_pandas()
-    return frame.rename(columns={name: str(name).strip() for name in frame.columns}), meta
+        frame = arrow.to_pandas(ignore_metadata=True)  # pandas' own trusts what it says there
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TableError(f"{path}: not a Parquet file ({reason})") from None
+    names = [str(name).strip() for name in frame.columns]
+    check_names(names, path)
+    indices = [name for name in names if re.fullmatch(r"__index_level_\d+__", name)]  # as pandas calls them
+    return frame.set_axis(names, axis=1).drop(columns=indices), checked_meta(meta, path)
 
 
 def _filled(frame: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,8 @@ from analysis.facs import SCALES
 
 _WHOLE = ("frame", "face")
 _REAL = ("time_s", "x", "y", "w", "h", "confidence", "pose_Rx", "pose_Ry", "pose_Rz")
+_LANDMARK = re.compile(r"^[xy]_\d+$")
+_LARGEST = 2.0**53  # beyond it float64 knows no single whole numbers
 
 
 def validated(
@@ -49,12 +52,17 @@ def validated(
     columns: dict[str, Any] = {
         name: pa.Column(float, check, coerce=True, nullable=True) for name in au_columns
     }
-    whole = pa.Check(lambda values: values % 1 == 0, name="whole number")
+    whole = pa.Check(lambda values: (values % 1 == 0) & (values.abs() < _LARGEST), name="whole number")
+    finite = pa.Check(lambda values: values.abs() != float("inf"), name="finite")
     columns |= {name: pa.Column(float, whole, coerce=True) for name in _WHOLE if name in frame}
-    columns |= {name: pa.Column(float, coerce=True, nullable=True) for name in _REAL if name in frame}
+    real = [name for name in _REAL if name in frame]
+    # that landmarks are numbers is seen faster by their types
+    real += [n for n in frame.columns if _LANDMARK.match(n) and frame[n].dtype.kind not in "fiu"]
+    columns |= {name: pa.Column(float, finite, coerce=True, nullable=True) for name in real}
     try:
-        checked = pa.DataFrameSchema(columns).validate(frame, lazy=True)
-        return checked.astype({name: "int64" for name in _WHOLE if name in frame})
+        checked = pa.DataFrameSchema(columns).validate(frame[[*columns]], lazy=True)
+        checked = checked.astype({name: "int64" for name in _WHOLE if name in checked})
+        return frame.assign(**{name: checked[name] for name in columns})
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases
     expected = dict.fromkeys(au_columns, f"{number} ({SCALES[scale]}) or empty")

@@ -4,6 +4,10 @@
 class AnalysisError(ValueError):
     """Base of every error that bad input raises in `analysis`."""
 
+    def __str__(self) -> str:
+        """Return the message as one line, whatever names out of files stand in it."""
+        return " ".join(super().__str__().split())
+
 
 class TableError(AnalysisError):
     """An AU table that cannot be read or does not hold what its columns promise."""

@@ -58,7 +58,7 @@ def read_labels(path: str | Path, *further: str, unique: bool = True) -> pd.Data
         raise FitError(str(error)) from None
     image, label = _column_of(raw, _INPUT_NAMES, path), _column_of(raw, _LABEL_NAMES, path)
     labels = raw[[name for name in further if name in raw]].assign(
-        input=raw[image].map(str.strip), label=raw[label].map(canonical_emotion)
+        input=raw[image].fillna("").map(str.strip), label=raw[label].fillna("").map(canonical_emotion)
     )
     labels = labels[(labels["label"] != "") & (labels["input"] != "")].drop_duplicates(ignore_index=True)
     if labels.empty:
@@ -114,7 +114,8 @@ def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarr
             f"{len(left)} of {len(inputs)} rows have no label and are left out, such as {left.iloc[0]}"
         )
     kept = table.with_rows(matched)
-    several = kept.frame.duplicated(["input", "frame"]).sum()
+    picture = [name for name in ("input", "frame") if name in kept.frame.columns]
+    several = kept.frame.duplicated(picture).sum()
     if several:
         notes.append(f"faces that share their photo's label with another face of it: {several}")
     return kept, found[matched].to_numpy().astype(str), notes

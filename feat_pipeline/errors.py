@@ -13,6 +13,10 @@ EXIT_USAGE = 2
 class FeatPipelineError(Exception):
     """Base of all errors that feat_pipeline raises on purpose."""
 
+    def __str__(self) -> str:
+        """Return the message as one line, whatever names out of files stand in it."""
+        return " ".join(super().__str__().split())
+
 
 class InputError(FeatPipelineError, ValueError):
     """A photo, folder, array or table that cannot be read or does not fit."""

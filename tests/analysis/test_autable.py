@@ -1,4 +1,5 @@
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,13 @@ def test_of_two_scales_the_intensity_stays_and_the_note_says_so(tmp_path):
         ("input,AU12_r,AU12_r\na,1,2\n", ["twice", "AU12_r"]),
         ("input,AU12_r\na,1,2,3\n", ["more values than the 2 column names"]),
         ('input,AU12_r\n"a,1\n', ["not a CSV"]),
+        ('input,"AU12_r\na,1\nb,2"\n', ["column name goes on over lines"]),
+        ("input,AU12_r\na,\0\0\0", ["NUL bytes", "save it as UTF-8"]),
+        ("input,frame,AU12_r\na,1e300,1\n", ["column frame", "whole number", "1e+300"]),
+        ("input,time_s,AU12_r\na,1e999,1\n", ["column time_s", "a number or empty", "inf"]),
+        ("input,w,AU12_r\na,-inf,1\n", ["column w", "inf"]),
+        ("input,x_0,y_0,AU12_r\na,nose,1,1\n", ["column x_0", "a number", "nose"]),
+        ("input,smile\u2028,b\n", ["no AU column"]),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(tmp_path, text, parts):
@@ -141,11 +149,67 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
             AUTable.read(tmp_path / name)
 
 
-@pytest.mark.parametrize("meta", ["{not json", "[1]", '{"scale": "p"}', '{"scale": "z"}'])
+@pytest.mark.parametrize(
+    "meta",
+    [
+        *("{not json", "[1]", '{"scale": "p"}', '{"scale": "z"}', '{"scale": ["r"]}', '{"extra": "mtcnn"}'),
+        *('{"extra": [[1]]}', '{"backend": 4}', '{"backend": "\\ud800"}', '{"rows": "one"}', "[" * 100_000),
+    ],
+    ids=lambda meta: meta[:30],
+)
 def test_metadata_that_do_not_belong_are_refused(tmp_path, meta):
     (tmp_path / "aus.meta.json").write_text(meta)
-    with pytest.raises(TableError, match="aus"):
+    with pytest.raises(TableError, match=r"aus(\.meta\.json|\.csv)"):
         read_text(tmp_path, "input,AU12_r\na,1\n")
+
+
+def test_rows_that_are_lost_are_told(small, tmp_path):
+    for suffix in ("csv", "parquet"):
+        path = small.write(tmp_path / f"aus.{suffix}")
+        assert AUTable.read(path).notes == []
+    lines = (tmp_path / "aus.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "aus.csv").write_text("".join(lines[:-1]))
+    assert AUTable.read(tmp_path / "aus.csv").notes == [
+        "aus.csv: holds 2 rows, its metadata say 3: rows were lost, removed or added"
+    ]
+
+
+def test_rows_with_too_few_values_are_told_unless_all_are(tmp_path):
+    table = read_text(tmp_path, 'input,AU01_r,AU12_r\na,1,2\n"b,\nc",1,2\nd,1\ne\n')
+    assert table.frame["input"].tolist() == ["a", "b,\nc", "d", "e"]
+    assert table.aus.isna().sum(axis=1).tolist() == [0, 0, 1, 2]
+    assert table.notes == [
+        "aus.csv: rows 3, 4 of 4 have fewer values than the 3 columns; those that lack are missing"
+    ]
+    with pytest.raises(TableError, match="every row has fewer values than the 2 column names"):
+        read_text(tmp_path, "input,AU12_r\na;1\nb;2\n")
+
+
+def test_a_table_of_thousands_of_columns_is_read_within_seconds_and_of_more_refused(tmp_path):
+    def wide(columns):
+        names = ",".join(f"c{number}" for number in range(columns))
+        return read_text(tmp_path, f"input,AU12_r,{names}\na,1{',0' * columns}\n")
+
+    begun = time.process_time()
+    assert wide(4000).frame.shape == (1, 4004) and time.process_time() - begun < 8
+    with pytest.raises(TableError, match=r"aus\.csv: 10,001 columns; expected a table of at most 10,000"):
+        wide(9999)
+
+
+def test_a_parquet_table_of_pandas_with_an_index_is_read(tmp_path):
+    frame = pd.DataFrame({"input": ["a", "b"], "AU12_r": [1.0, 2.0]})
+    frame.set_index("input").to_parquet(tmp_path / "named.parquet")
+    frame.set_axis([5, 7]).to_parquet(tmp_path / "numbers.parquet")
+    for name in ("named", "numbers"):
+        table = AUTable.read(tmp_path / f"{name}.parquet").frame
+        assert table[["input", "AU12_r"]].to_dict("list") == {"input": ["a", "b"], "AU12_r": [1.0, 2.0]}
+        assert set(table) == {"input", "frame", "face", "AU12_r"}
+
+
+def test_a_parquet_table_with_a_column_twice_is_refused(tmp_path):
+    pd.DataFrame({"input": ["a"], "AU12_r": [1.0], "AU12_r ": [2.0]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(TableError, match=r"a\.parquet: columns stand twice: 'AU12_r'"):
+        AUTable.read(tmp_path / "a.parquet")
 
 
 def test_building_checks_the_columns():

@@ -47,6 +47,7 @@ def test_a_folder_of_folders_labels_its_files(tmp_path):
         ("input,label\n", "no row"),
         ("input,label\na,\n,happy\n", "no row"),
         ("input,label\na,happy\na,sad\n", "a is labelled happy, sad"),
+        ('input,label\n"a\nb",happy\n"a\nb",sad\n', "a b is labelled happy, sad"),
     ],
 )
 def test_bad_label_files_are_refused(tmp_path, text, part):
@@ -69,6 +70,25 @@ def test_rows_find_their_label_by_input_then_by_name_then_without_ending(tmp_pat
         "1 of 4 rows found their label by file name without ending",
         "1 of 4 rows have no label and are left out",
     ]
+
+
+def test_rows_of_a_table_without_frames_find_their_labels_too(tmp_path):
+    rows = pd.DataFrame({"input": ["a.jpg", "b.jpg", "a.jpg"], "AU12_r": [1.0, 2.0, 3.0]})
+    table = AUTable(rows, backend="b", backend_version="", scale="r")
+    _, y, notes = join_labels(table, labels_of(tmp_path, "input,label\na.jpg,happy\nb.jpg,sad\n"))
+    assert y.tolist() == ["happy", "sad", "happy"]
+    assert notes == ["faces that share their photo's label with another face of it: 1"]
+
+
+def test_a_row_that_ends_early_has_no_label(tmp_path):
+    assert labels_of(tmp_path, "label,input\nhappy\nsad,b\n").to_dict("list") == {
+        "input": ["b"],
+        "label": ["sad"],
+    }
+    assert labels_of(tmp_path, "input,label\na\nb,sad\n").to_dict("list") == {
+        "input": ["b"],
+        "label": ["sad"],
+    }
 
 
 def test_a_name_that_stands_for_two_files_matches_neither(tmp_path):
