@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FACE = ("input", "frame", "face")
 """The columns that say which face it is; the latter two count as 0 where a file lacks them."""
 
+_SLACK, _ROUNDED = 1e-3, 0.02  # what rounding may add to one probability, and to their sum
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -129,23 +131,46 @@ def _read(path: Path) -> list[Answers]:
     except TableError as error:
         raise InputError(str(error)) from None
     columns = [str(name) for name in frame.columns]
-    if "input" not in columns or not any(name.startswith("p_") for name in columns):
+    probabilities = [name for name in columns if name.startswith("p_")]
+    if "input" not in columns or not probabilities:
         raise InputError(
             f"{file}: expected the columns input and p_<emotion>, such as p_happy; it has "
             f"{', '.join(columns[:12])}"
         )
+    if frame.empty:
+        raise InputError(f"{file}: holds no row; expected one for each face and model")
+    _check_probabilities(frame, probabilities, file)
     for column in FACE[1:]:
         frame[column] = _whole(frame[column], column, file) if column in columns else 0
     if "model" not in columns:
         return [_one(file, file.stem if file.stem != "predictions" else file.resolve().parent.name, frame)]
-    return [_one(file, str(name), part) for name, part in frame.groupby("model", sort=False)]
+    return [
+        _one(file, str(name), part) for name, part in frame.groupby(frame["model"].fillna(""), sort=False)
+    ]
 
 
 def _whole(column: pd.Series, name: str, file: Path) -> pd.Series:
-    try:
-        return column.astype(np.int64)
-    except (TypeError, ValueError):
-        raise InputError(f"{file}: column {name}: expected whole numbers") from None
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce")
+    if not ((numbers % 1 == 0) & (numbers.abs() < 2**53)).all():
+        raise InputError(f"{file}: column {name}: expected whole numbers")
+    return numbers.astype(np.int64)
+
+
+def _check_probabilities(frame: pd.DataFrame, names: list[str], file: Path) -> None:
+    import pandas as pd
+
+    for name in names:
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        wrong = frame.loc[
+            (frame[name].notna() & numbers.isna()) | (numbers < 0) | (numbers > 1 + _SLACK), name
+        ]
+        if len(wrong):
+            raise InputError(
+                f"{file}: column {name}: expected probabilities, 0 to 1, or empty cells, "
+                f"got {str(wrong.iloc[0])[:40]!r} in row {wrong.index[0] + 1}"
+            )
 
 
 def _one(file: Path, model: str, frame: pd.DataFrame) -> Answers:
@@ -158,6 +183,10 @@ def _one(file: Path, model: str, frame: pd.DataFrame) -> Answers:
     if not answered.all():
         notes.append(f"{model}: {(~answered).sum()} of {len(frame)} faces have no answer and are left out")
     frame = frame[answered].reset_index(drop=True)
+    sums = frame[[name for name in probabilities if name not in unknown]].sum(axis=1)
+    odd = int(((sums - 1).abs() > _ROUNDED).sum())
+    if odd:
+        notes.append(f"{model}: the probabilities of {odd} of {len(frame)} faces do not sum to 1")
     if frame.empty:
         raise InputError(f"{file}: model {model} answered no face; its p_ columns are empty")
     twice = frame.duplicated([*FACE])

@@ -101,6 +101,35 @@ def test_models_of_one_name_are_told_apart_by_their_folder(files):
         read_answers([files / "one", files / "one"])
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            "a,0,0,much,0.5",
+            "column p_happy: expected probabilities, 0 to 1, or empty cells, got 'much' in row 1",
+        ),
+        ("a,0,0,7,0.5", "got '7.0'|got '7'"),
+        ("a,0,0,-0.5,0.5", "got '-0.5'"),
+        ("a,0,0,1e999,0.5", "got 'inf'"),
+        ("a,0.5,0,1,0", "column frame: expected whole numbers"),
+        ("a,1e300,0,1,0", "column frame: expected whole numbers"),
+        ("a,0,x,1,0", "column face: expected whole numbers"),
+        ("", "holds no row"),
+    ],
+)
+def test_predictions_that_are_no_probabilities_are_refused(tmp_path, row, said):
+    (tmp_path / "bad.csv").write_text(f"input,frame,face,p_happy,p_sad\n{row}\n")
+    with pytest.raises(InputError, match=rf"bad\.csv: .*({said})"):
+        read_answers([tmp_path / "bad.csv"])
+
+
+def test_probabilities_that_do_not_sum_to_1_are_told(tmp_path):
+    (tmp_path / "cut.csv").write_text("input,p_happy,p_sad\na,0.7,0.301\nb,0.2\nc,0.5,0.9\n")
+    assert read_answers([tmp_path / "cut.csv"])["cut"].notes == [
+        "cut: the probabilities of 2 of 3 faces do not sum to 1"
+    ]
+
+
 def test_regressions_beside_the_predictions_are_held_against_theory(files):
     aus, labels = au_rows()
     MultinomialLogit().fit(aus, labels).save(files / "models" / "a")
