@@ -16,6 +16,7 @@ import lzma
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -185,8 +186,11 @@ def _read_errors(path: Path) -> Iterator[None]:
         EOFError,
         ValueError,
         IndexError,
+        OverflowError,
+        RuntimeError,  # a zip with a password, or packed in a way that Python does not know
         csv.Error,
         lzma.LZMAError,
+        zlib.error,
         zipfile.BadZipFile,
     ) as error:
         raise InputError(f"{path}: cannot be read ({error}); fetch it again") from None

@@ -102,6 +102,22 @@ def test_says_that_a_packed_file_is_cut_off(tmp_path):
         read_fer2013(tmp_path / "absent.csv")
 
 
+def test_a_packed_file_with_a_damaged_stretch_or_a_password_is_refused(tmp_path):
+    text = rows(*[(0, pixels(value), "Training") for value in range(60)]).encode()
+    damaged = bytearray(gzip.compress(text))
+    damaged[10:19] = b"\xff" * 9
+    (tmp_path / "a.csv.gz").write_bytes(damaged)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fer2013.csv", text)
+    locked = bytearray((tmp_path / "a.zip").read_bytes())
+    locked[6] |= 1  # the mark of encryption, here and in the directory of the archive
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "a.zip").write_bytes(locked)
+    for name in ("a.csv.gz", "a.zip"):
+        with pytest.raises(InputError, match=rf"{name}: cannot be read .*(invalid block|encrypted)"):
+            read_fer2013(tmp_path / name)
+
+
 def test_the_second_time_the_csv_is_not_parsed_again(tmp_path, monkeypatch):
     path = tmp_path / "fer2013.csv"
     path.write_text(rows(*THREE, (9, pixels(1), "Training")))
