@@ -153,7 +153,7 @@ def _draw_skin(canvas: _Canvas, face: Expression) -> None:
             canvas.fill(_mirrored(blush, flip), _BLUSH, 0.09 * max(face.cheek, face.puff))
         low = EYE_Y + 0.20
         crease(_curve((0.20, low), (0.38, low + 0.09 - 0.03 * face.pouch), (0.57, low - 0.05)), face.pouch)
-        crease(_curve((0.15, 0.13), (0.24, 0.18), (corner[0] + 0.09, corner[1] - 0.03)), face.fold)
+        crease(_curve((0.15, 0.13), (0.30, 0.17), (corner[0] + 0.10, corner[1] + 0.01)), face.fold)
         crease(_curve((0.06, 0.17), (0.15, 0.19), (0.13, 0.08)), face.wrinkle)  # the wing of the nose
         x, y = corner
         crease(_curve((x + 0.07, y - 0.09), (x + 0.125, y), (x + 0.06, y + 0.09)), face.dimple, 0.04)
@@ -188,9 +188,10 @@ def _draw_eye(canvas: _Canvas, eye: Eye, flip: int) -> None:
     canvas.fill(centre + opening, _WHITE)
     gaze = np.array(eye.gaze)
     iris = np.array([0.0, 0.01 + 0.3 * (eye.upper + eye.lower)]) + gaze
+    spark = 0.034 * min(1.0, max(0.0, (eye.lower - eye.upper) / 0.18 - 0.3))  # none between narrow lids
     for shape, colour in (
         (_ellipse((iris[0], iris[1]), (0.112, 0.118)), _IRIS),
-        (_ellipse((iris[0] - 0.04, iris[1] - 0.045), (0.034, 0.034)), _WHITE),
+        (_ellipse((iris[0] - 0.04, iris[1] - 0.045), (spark, spark)), _WHITE),
     ):
         seen = shape.copy()
         seen[:, 1] = np.clip(shape[:, 1], _lid(shape[:, 0], eye.upper), _lid(shape[:, 0], eye.lower))

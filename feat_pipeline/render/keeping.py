@@ -19,8 +19,10 @@ from feat_pipeline.render.placing import (
 )
 
 STAY_S = 2.0
-"""Labels are placed anew as often, and where a face has come or gone, labels touch or one hides a face."""
+"""As often it is tried whether labels would tell more elsewhere. They are placed anew at once where a face
+has come or gone, where labels touch, and where one hides a face."""
 
+_LARGER = 1.2
 _MOST_HIDDEN = 0.25  # of another face, or of its own beyond what it hid when it was placed
 
 
@@ -51,20 +53,20 @@ class KeptPlaces:
         options, boxes, size, letters_px
             As for `place_labels`.
         """
-        if time_s - self._time_s < STAY_S and set(keys) == self._kept.keys():
-            placed = self._again(keys, options, boxes, size)
-            if placed is not None:
-                return placed
-        self._time_s, self._px = time_s, letters_px
-        found = place_labels(options, boxes, size, self._px)
-        self._kept = {}
-        for key, label, of_face, box in zip(keys, found, options, boxes, strict=True):
-            length = -1 if label is None else list(of_face).index(label.label.rows)
-            if label is None:
-                self._kept[key] = (-1, 0, 0.0)
-            else:
-                self._px = label.label.text_px
-                self._kept[key] = (length, label.side, _hidden(label.box, box))
+        kept = self._again(keys, options, boxes, size) if set(keys) == self._kept.keys() else None
+        if kept is not None and time_s - self._time_s < STAY_S:
+            return kept
+        self._time_s = time_s
+        found = place_labels(options, boxes, size, letters_px)
+        if kept is not None and not _tells_more(found, kept, options):
+            return kept
+        self._px = next((label.label.text_px for label in found if label is not None), letters_px)
+        self._kept = {
+            key: (-1, 0, 0.0)
+            if label is None
+            else (list(of_face).index(label.label.rows), label.side, _hidden(label.box, box))
+            for key, label, of_face, box in zip(keys, found, options, boxes, strict=True)
+        }
         return found
 
     def _again(
@@ -89,6 +91,23 @@ class KeptPlaces:
                 return None
             placed.append(found)
         return placed if _apart(placed, boxes) else None
+
+
+def _tells_more(
+    found: Sequence[Placed | None],
+    kept: Sequence[Placed | None],
+    options: Sequence[Sequence[tuple[Row, ...]]],
+) -> bool:
+    """Whether labels placed anew are longer, all in all, or of letters that are clearly larger."""
+
+    def shortness(labels: Sequence[Placed | None]) -> int:
+        pairs = zip(labels, options, strict=True)
+        return sum(len(o) if label is None else list(o).index(label.label.rows) for label, o in pairs)
+
+    def letters(labels: Sequence[Placed | None]) -> float:
+        return max((label.label.text_px for label in labels if label is not None), default=0.0)
+
+    return shortness(found) < shortness(kept) or letters(found) > _LARGER * letters(kept)
 
 
 def _hidden(label: Box, face: Box) -> float:

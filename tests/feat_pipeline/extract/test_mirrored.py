@@ -14,7 +14,7 @@ SIDES = {"AU51_r": "AU52_r", "AU55_r": "AU56_r", "AU61_r": "AU62_r"}
 
 
 class Sided:
-    """AU51 and AU52 are the brightness left and right of the box's middle, AU12 where its first point lies."""
+    """AU51 and AU52 are brightness left and right in the box, AU12 where its first point lies."""
 
     name, version, scale = "sided", "3", "r"
     au_columns = ("AU12_r", "AU51_r", "AU52_r")
