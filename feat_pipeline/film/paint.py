@@ -110,10 +110,9 @@ def _with_corners(picture_rgb: np.ndarray, face: FollowedFace, scale: float) -> 
     draw = ImageDraw.Draw(image)
     stroke = max(2, round((image.width * image.height) ** 0.5 / 200))
     x0, y0, x1, y1 = (float(v) * scale for v in face.box_xyxy)
-    length = 0.22 * min(x1 - x0, y1 - y0)
-    gap = 1.5 * stroke
+    length, gap = 0.25 * min(x1 - x0, y1 - y0), 2.0 * stroke  # inside: beside a face labels lie
     for x, y, right, down in ((x0, y0, 1, 1), (x1, y0, -1, 1), (x0, y1, 1, -1), (x1, y1, -1, -1)):
-        corner = (x - right * gap, y - down * gap)
+        corner = (x + right * gap, y + down * gap)
         ends = [(corner[0] + right * length, corner[1]), corner, (corner[0], corner[1] + down * length)]
         draw.line(ends, fill=INK, width=stroke + 4, joint="curve")
         draw.line(ends, fill=WHITE, width=stroke, joint="curve")
