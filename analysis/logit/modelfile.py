@@ -87,11 +87,37 @@ def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
                 raise ValueError(f"{name.rstrip('_')} has shape {values.shape}, expected {expected}")
             setattr(model, name, values)
         model.covariance_ = _covariance(content["covariance_lower_triangle"], sizes["K"], sizes["T"] + 1)
+        _check(model, content)
     except KeyError as error:
         raise ModelError(f"{file}: damaged model file, {error} is missing; fit and save it again") from None
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
         raise ModelError(f"{file}: damaged model file ({error}); fit and save it again") from None
     return model
+
+
+def _check(model: MultinomialLogit, content: dict[str, Any]) -> None:
+    """Raise `ValueError` for parts that do not belong together."""
+    classes, p = content["classes"], len(model.feature_names_in_)
+    plain = isinstance(classes, list) and all(isinstance(name, (str, int)) and name != "" for name in classes)
+    if not plain or len(classes) < 2 or len(set(map(str, classes))) < len(classes):
+        raise ValueError("classes are no list of two different names or more")
+    for name, kind in {**dict.fromkeys(_TEXT, str), **dict.fromkeys(_LISTS, list)}.items():
+        value = getattr(model, name)
+        if not isinstance(value, kind) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{name.rstrip('_')} holds no names")
+    names = model.feature_names_in_.tolist()
+    if len(set(names)) < p or not p or not set(names) <= set(model.input_names_):
+        raise ValueError("feature_names_in are not different ones of input_names")
+    if not all(isinstance(getattr(model, name), (int, float, type(None))) for name in _NUMBERS):
+        raise ValueError(f"one of {', '.join(name.rstrip('_') for name in _NUMBERS)} is no number")
+    if not isinstance(model.alpha_path_, dict) or not isinstance(model.scores_, (dict, type(None))):
+        raise ValueError("scores or alpha_path is no object")
+    first, second = model.term_feature_, model.term_second_feature_
+    if (first < 0).any() or (second < -1).any() or (np.maximum(first, second) >= p).any():
+        raise ValueError(f"a term is of an AU beyond the {p} that there are")
+    for name in ("coef_", "intercept_", "term_mean_", "feature_mean_", "feature_sd_"):
+        if not np.isfinite(getattr(model, name)).all():
+            raise ValueError(f"{name.rstrip('_')} holds numbers that are missing or infinite")
 
 
 def _parameters(saved: dict[str, Any]) -> dict[str, Any]:
@@ -146,13 +172,13 @@ def _content(file: Path) -> dict[str, Any]:
         raise ModelError(f"{file}: no such file; expected a model, as 'feat-pipeline fit' writes it")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file}: not readable as JSON ({error})") from None
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
     if found != FORMAT:
         raise ModelError(f"{file}: expected a model of format {FORMAT!r}, got {found!r}")
-    if content.get("version") not in (1, VERSION):
-        found = content.get("version")
+    found = content.get("version")
+    if found not in (1, VERSION):
         raise ModelError(
             f"{file}: model version {found!r}, this program reads up to {VERSION}: update it, or fit again"
         )

@@ -151,12 +151,12 @@ def _describe(name: str) -> ModelInfo:
 def _kind(path: Path) -> str:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: is no readable model file ({error}); fit or copy it again") from None
     kind = content.get("format") if isinstance(content, dict) else None
     if kind == "gan":
         raise InputError(f"{path}: makes faces and names no emotion; 'feat-pipeline generate' runs it")
-    if kind not in LOADERS:
+    if not isinstance(kind, str) or kind not in LOADERS:
         raise InputError(f"{path}: format: expected one of {', '.join(LOADERS)}, got {kind!r}")
     return kind
 

@@ -19,6 +19,8 @@ from feat_pipeline.models import MODEL_FILE
 from feat_pipeline.outputs import named_errors
 
 WEIGHTS_FILE = "weights.safetensors"
+DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What goes wrong where a model's parts do not fit together."""
 Model = TypeVar("Model")
 
 
@@ -95,15 +97,40 @@ def read_model(
         packed = (file.parent / WEIGHTS_FILE).read_bytes()
         if (content["format"], content["version"]) != (kind, version):
             raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
-        if len(content["classes"]) < 2:
-            raise ValueError("it knows fewer than two emotions")
+        _check_classes(content["classes"])
         if hashlib.sha256(packed).hexdigest() != content["weights"]:
             raise ValueError(f"{WEIGHTS_FILE} beside it is damaged or of another model")
         return make(content, load(packed))
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    except (KeyError, IndexError, TypeError, ValueError, SafetensorError) as error:
+    except (*DAMAGED, SafetensorError) as error:
         raise InputError(f"{file}: is no usable model ({error}); train or copy it again") from None
+
+
+def _check_classes(classes: Any) -> None:
+    if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
+        raise ValueError("its emotions are no list of names")
+    if len(classes) < 2 or len(set(classes)) < len(classes):
+        raise ValueError("it knows fewer than two emotions, or one twice")
+
+
+def check_answer(answer: np.ndarray, classes: Sequence[str]) -> None:
+    """Raise `ValueError` unless a model's logits or probabilities of one face fit its emotions.
+
+    Parameters
+    ----------
+    answer : ndarray of float
+        Shape (1, K); of two emotions also (1, 1), the log-odds of the second.
+    classes : sequence of str
+    """
+    answer = np.asarray(answer)
+    widths = (len(classes), 1) if len(classes) == 2 else (len(classes),)
+    if answer.ndim != 2 or len(answer) != 1 or answer.shape[1] not in widths or answer.dtype.kind != "f":
+        raise ValueError(
+            f"its weights answer with {answer.dtype} of shape {answer.shape}, not one number a class"
+        )
+    if not np.isfinite(answer).all():
+        raise ValueError("its weights give no finite answer")
 
 
 def check_fitted(model: Any) -> None:

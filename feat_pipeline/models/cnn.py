@@ -15,6 +15,7 @@ from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models.architectures import RESIDUAL, published
 from feat_pipeline.models.base import (
     as_seen,
+    check_answer,
     check_fitted,
     checked_emotions,
     class_indices,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "cnn", 1
 BATCH = 64
+_LARGEST = 1024  # side of a crop, px; as for data sets
 #: Channels at full size, channels and residual blocks of each stage, dropout before the last layer.
 NETWORK: dict[str, Any] = {"stem": 32, "widths": [64, 128, 256], "blocks": [2, 3, 2], "dropout": 0.3}
 
@@ -279,7 +281,16 @@ class CnnClassifier:
         architecture = content.get("architecture", RESIDUAL)
         model = cls(architecture=architecture, views=content.get("views", "mirror"))
         weights = {name: value.astype(np.float32) for name, value in arrays.items()}
-        model._set(content["classes"], content["network"], content["size"], content["temperature"], weights)
+        size, temperature = int(content["size"]), float(content["temperature"])
+        if not (8 <= size <= _LARGEST and 0 < temperature < np.inf):
+            raise ValueError(f"size {size}, temperature {temperature}")
+        try:
+            model._set(content["classes"], content["network"], size, temperature, weights)
+            answer = model._run(np.zeros((1, 1, size, size), np.float32))
+        except Exception as error:  # ONNX Runtime has errors of its own for weights that do not fit
+            raise ValueError(" ".join(str(error).split())[:200]) from None
+        check_answer(answer, content["classes"])
+        looks_of(model.views, size)
         model.history_ = None
         return model
 

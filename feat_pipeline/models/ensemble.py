@@ -14,7 +14,7 @@ import numpy as np
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import MODEL_FILE, EmotionModel, load_model
-from feat_pipeline.models.base import check_fitted
+from feat_pipeline.models.base import DAMAGED, check_fitted
 from feat_pipeline.outputs import named_errors
 
 FORMAT, VERSION = "ensemble", 1
@@ -175,10 +175,13 @@ class Ensemble:
                 if not _NAME.fullmatch(name) or _digest(file.parent / name / MODEL_FILE) != digest:
                     raise ValueError(f"member {name} is another than was saved")
             members = {name: load_model(file.parent / name) for name in content["members"]}
-            return cls(members, weights=content["weights"], common=content["common"])
+            model = cls(members, weights=content["weights"], common=content["common"])
+            if model.classes_.tolist() != content["classes"]:
+                raise ValueError(f"its members know {', '.join(model.classes_.tolist())}")
+            return model
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise InputError(f"{file}: is no usable model ({error}); save or copy it again") from None
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, named_matrix
 from analysis.errors import FitError
-from feat_pipeline.models.base import read_model, write_model
+from feat_pipeline.models.base import check_answer, read_model, write_model
 from feat_pipeline.models.perceptron import fit_perceptron, perceptron_scores, shares_of
 
 VERSION = 1
@@ -136,12 +136,24 @@ class FlexibleAuModel:
 
     @classmethod
     def _made(cls, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
-        model = cls()
-        model._describe(np.array(content["classes"]), content["aus"], content["backend"], content["scale"])
+        model, aus = cls(), content["aus"]
+        texts = [*aus, content["backend"], content["scale"]]
+        if (
+            not isinstance(aus, list)
+            or len(set(aus)) < len(aus)
+            or not all(isinstance(t, str) for t in texts)
+        ):
+            raise ValueError("aus, backend or scale are no names")
+        model._describe(np.array(content["classes"]), aus, content["backend"], content["scale"])
         model.n_, model.notes_ = content["n"], content["notes"]
         model.arrays_ = arrays
-        model._scores(np.zeros((1, len(content["aus"]))))  # arrays of another shape fail here
+        model._check_arrays()
+        with np.errstate(all="ignore"):
+            check_answer(model._scores(np.zeros((1, len(aus)))), content["classes"])
         return model
+
+    def _check_arrays(self) -> None:
+        """Raise `ValueError` for arrays that predicting cannot follow."""
 
     def _describe(self, classes: np.ndarray, names: list[str], backend: str, scale: str) -> None:
         self.classes_ = classes
@@ -190,6 +202,13 @@ class AuNetwork(FlexibleAuModel):
             max_iter=self.max_iter,
             random_state=self.seed,
         )
+
+    def _check_arrays(self) -> None:
+        for name in ("mean", "scale"):
+            if self.arrays_[name].shape != (len(self.input_names_),):
+                raise ValueError(
+                    f"{name} has shape {self.arrays_[name].shape}, for {len(self.input_names_)} AUs"
+                )
 
     def _scores(self, values: np.ndarray) -> np.ndarray:
         return perceptron_scores(self.arrays_, values)
@@ -250,6 +269,27 @@ class AuBoosting(FlexibleAuModel):
         return _node_arrays(np.concatenate(trees), starts) | {
             "baseline": np.asarray(boosted._baseline_prediction, float).ravel()
         }
+
+    def _check_arrays(self) -> None:
+        arrays = self.arrays_
+        nodes = len(arrays["value"])
+        for name in ("feature", "threshold", "left", "right", "value"):
+            if arrays[name].shape != (nodes,):
+                raise ValueError(f"{name} has shape {arrays[name].shape}, expected {(nodes,)}")
+        numbers = np.arange(nodes)
+        left, right, leaf = arrays["left"], arrays["right"], arrays["left"] == numbers
+        down = np.where(leaf, right == numbers, (left > numbers) & (right > numbers))  # so that each way ends
+        for name, most in (
+            ("root", nodes),
+            ("left", nodes),
+            ("right", nodes),
+            ("feature", len(self.input_names_)),
+        ):
+            places = arrays[name]
+            if places.dtype.kind != "i" or places.size == 0 or places.min() < 0 or places.max() >= most:
+                raise ValueError(f"{name} leads beyond the {most} that there are")
+        if not down.all():
+            raise ValueError("its trees lead back to where they began")
 
     def _scores(self, values: np.ndarray) -> np.ndarray:
         parts = [

@@ -17,6 +17,7 @@ from analysis.logit.ridge import softmax
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models.base import (
     as_seen,
+    check_answer,
     check_fitted,
     learned_and_judged,
     read_model,
@@ -196,6 +197,8 @@ class TextureClassifier:
         model.classes_ = np.array(content["classes"], dtype=str)
         model.gamma_, model.n_ = float(content["gamma"]), int(content["n"])
         model.arrays_ = arrays
+        with np.errstate(all="ignore"):
+            check_answer(model.predict_proba(np.zeros((1, SIDE, SIDE), np.uint8)), content["classes"])
         return model
 
     def _projection(self, features: np.ndarray) -> dict[str, np.ndarray]:
