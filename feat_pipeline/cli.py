@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from analysis.errors import AnalysisError
 from feat_pipeline import __version__
 from feat_pipeline.commands import (
+    app,
     camera,
     generating,
     openface,
@@ -73,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     photos.add_commands(commands)
     camera.add_commands(commands)
+    app.add_commands(commands)
     openface.add_commands(commands)
     series.add_commands(commands)
     saliency.add_commands(commands)

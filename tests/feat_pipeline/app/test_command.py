@@ -1,0 +1,72 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from feat_pipeline.app import serve
+from feat_pipeline.app.serve import is_loopback
+
+
+def test_without_gradio_the_command_says_what_installs_it(run, monkeypatch):
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    code, out, error = run("app")
+    assert (code, out) == (2, "")
+    assert error == (
+        "feat-pipeline: the web page needs Gradio; install it with: pip install 'feat-pipeline[app]'\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--photo-mb", "--video-seconds", "--waiting"])
+def test_a_limit_of_nothing_costs_one_line(run, option):
+    pytest.importorskip("gradio", reason="the web page needs the extra app")
+    code, _, error = run("app", option, "0")
+    assert code == 2 and "expected a number above 0" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("example.org", False)],
+)
+def test_what_only_this_machine_reaches_is_known(host, own):
+    assert is_loopback(host) is own
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch):
+    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, out, error = run("app", "--port", port)
+    assert (code, out) == (2, "")
+    assert f"cannot listen at 127.0.0.1, port {port} (address already in use); choose another" in error
+
+
+def test_another_host_is_warned_of(run, monkeypatch):
+    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
+    code, _, error = run("app", "--host", "999.1.1.1")
+    assert code == 2 and "warning: at 999.1.1.1 every machine that reaches this one can use the page" in error
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_ended_and_leaves_nothing(tmp_path):
+    pytest.importorskip("gradio", reason="the web page needs the extra app")
+    command = [sys.executable, "-m", "feat_pipeline.cli", "app", "--port", "0"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as server:
+        try:
+            address = server.stdout.readline().strip()
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                page = answer.read().decode()
+            assert list(tmp_path.glob("feat-pipeline-app-*/uploads"))
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+    assert "feat-pipeline" in page and "googleapis" not in page
+    assert list(tmp_path.glob("feat-pipeline-app-*")) == []
