@@ -150,7 +150,7 @@ def memorised(distance: np.ndarray) -> dict:
 
 def draw_nearest(made: np.ndarray, learned: np.ndarray, found: dict, path: Path) -> None:
     """The made faces that lie nearest to learned ones, each over its nearest learned face."""
-    with new_figure((9.6, 4.6), 2, 1) as (figure, axes):
+    with new_figure((9.6, 3.7), 2, 1) as (figure, axes):
         for axis, (space, (distance, rows)) in zip(axes, found.items(), strict=True):
             some = np.argsort(distance)[:14]
             turned = [learned[row] if row < len(learned) else learned[row - len(learned)][:, ::-1]
@@ -187,11 +187,14 @@ def au_profiles(tables: dict[str, AUTable], labels: dict[str, np.ndarray]) -> pd
 
 def draw_aus(profiles: pd.DataFrame, path: Path) -> None:
     """Profiles by emotion: the AUs that differ most between emotions, made against real."""
-    wide = profiles.pivot(index="au", columns="emotion", values="real")[list(EMOTIONS)]
+    of_face = profiles[profiles["au"].str[2:4].astype(int) < 50]  # the head's turns tell no emotion
+    wide = of_face.pivot(index="au", columns="emotion", values="real")[list(EMOTIONS)]
     shown = wide.std(axis=1).sort_values(ascending=False).index[:12]
     shown = [name for name in wide.index if name in set(shown)]
     shown.sort(key=lambda name: int(name[2:].split("_")[0]))
-    with new_figure((9.6, 4.4), 1, len(EMOTIONS), sharey=True, sharex=True) as (figure, axes):
+    drawn = profiles[profiles["au"].isin(shown)]
+    most = 1.05 * max((drawn[name] + 1.96 * drawn[f"{name}_se"]).max() for name in ("real", "made"))
+    with new_figure((9.6, 4.6), 1, len(EMOTIONS), sharey=True, sharex=True) as (figure, axes):
         for axis, emotion in zip(axes, EMOTIONS, strict=True):
             rows = profiles[profiles["emotion"] == emotion].set_index("au").loc[shown]
             places = np.arange(len(shown))
@@ -200,11 +203,11 @@ def draw_aus(profiles: pd.DataFrame, path: Path) -> None:
                 axis.errorbar(value, places + 0.16 * (2 * k - 1), xerr=1.96 * se, fmt=style.marker, ms=4,
                               color=style.colour, lw=1, label=f"{name} faces")  # fmt: skip
             axis.hlines(places, rows["real"], rows["made"], color=GREY, lw=0.6)
-            axis.set(title=emotion, yticks=places, ylim=(len(shown) - 0.5, -0.5), xlim=(0, None))
+            axis.set(title=emotion, yticks=places, ylim=(len(shown) - 0.5, -0.5), xlim=(0, most))
             axis.set_yticklabels([f"{name.split('_')[0]} {plain_name(name)}" for name in shown])
             axis.grid(axis="x")
         axes[3].set_xlabel("Mean intensity (0–5), 95 % interval")
-        axes[-1].legend(loc="lower right")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=150)
 

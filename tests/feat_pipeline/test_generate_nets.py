@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from feat_pipeline import generate_nets
 from feat_pipeline import generate_train as training
 from feat_pipeline.errors import InputError, TrainingError, UsageError
 from feat_pipeline.generate_augment import DiffAugment
@@ -72,6 +73,14 @@ def test_every_weight_of_the_discriminator_has_a_spectral_norm_of_one():
         for layer in (discriminator.stem, discriminator.realness, discriminator.blocks[0].second):
             largest = torch.linalg.svdvals(layer.weight.flatten(1))[0]
             assert float(largest) == pytest.approx(1, abs=0.03)
+
+
+def test_patches_of_two_by_two_lie_over_each_other_and_are_spread_out_again():
+    x = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
+    patches = generate_nets._patches(x)
+    assert patches.shape == (2, 12, 2, 3)
+    assert set(patches[1, :, 1, 2].tolist()) == set(x[1, :, 2:, 4:].flatten().tolist())
+    assert torch.equal(generate_nets._spread_out(patches), x)
 
 
 def test_the_discriminator_looks_at_the_class():
