@@ -188,12 +188,14 @@ def _handler(state: _State, key: str) -> type[BaseHTTPRequestHandler]:
 
         def _stream(self) -> None:
             self._head(HTTPStatus.OK, f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+            # Chromium shows a picture when it has seen the head of the next one, which thus comes at once.
+            head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+            self.wfile.write(head)
             number, running = 0, True
             while running:
                 number, data, running = state.next_jpeg(number)
                 if data:
-                    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                    self.wfile.write(head.encode() + data + b"\r\n")
+                    self.wfile.write(data + b"\r\n" + head)
 
         def _send(self, data: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, name: str = "") -> None:
             self._head(status, kind, length=len(data), name=name)
