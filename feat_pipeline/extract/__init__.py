@@ -83,8 +83,9 @@ class AUExtractor(Protocol):
 
     Notes
     -----
-    A class whose ``uses_gpu`` is true gets a share of a cluster's GPUs. It may offer ``check()``, which returns the version or raises `UnavailableError` without loading
-    what the backend needs to run; else the backend is built to know.
+    A class whose ``uses_gpu`` is true gets a share of a cluster's GPUs. It may offer ``check()``, which
+    returns the version or raises `UnavailableError` without loading what the backend needs to run; else the
+    backend is built to know.
     """
 
     name: str
