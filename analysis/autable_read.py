@@ -68,7 +68,8 @@ def read_table(path: Path, meta_key: bytes) -> Read:
         frame, meta = _read_parquet(path, meta_key)
         dialect = dialect_of(frame.columns, str(path))
         left_out = [] if meta else dialect.left_out(frame.columns)
-        frame, notes = frame.drop(columns=left_out).copy(), []
+        frame = frame.drop(columns=left_out).copy()
+        notes: list[str] = []
     else:
         meta = _read_meta(path)
         frame, dialect, left_out, notes = _read_one(path, foreign=not meta)
