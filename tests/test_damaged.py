@@ -144,15 +144,17 @@ def test_every_damaged_file_is_refused_told_or_used_as_it_should(what, looker, s
 @pytest.mark.slow
 def test_a_folder_of_all_damaged_photos_and_videos_is_extracted_with_a_reason_for_each(looker, tmp_path):
     folder = tmp_path / "damaged"
-    files = [(what, damaged) for what in ("photos", "videos") for damaged in corpus(what)]
+    files = [
+        (what, d) for what in ("photos", "videos") for d in corpus(what) if not d.name.startswith("phone")
+    ]
     assert len(files) >= 420
     paths = {damaged.name: write(damaged, folder) for _, damaged in files}
     seen = {damaged.name: looker.look(kind_of(what, damaged), paths[damaged.name]) for what, damaged in files}
     out = tmp_path / "aus"
-    command = ["extract", folder, "--detector", "none", "--backend", "embedded", "--every", "7", "--out", out]
+    command = ["extract", folder, "--detector", "none", "--backend", "embedded", "--out", out]
     done = subprocess.run(
         [sys.executable, "-m", "feat_pipeline.cli", *map(str, command)],
-        capture_output=True, text=True, timeout=550, check=False,
+        capture_output=True, text=True, timeout=1500, check=False,
     )  # fmt: skip
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr[-3000:]
     skipped = pd.read_csv(out / "skipped.csv", keep_default_na=False)

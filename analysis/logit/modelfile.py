@@ -172,6 +172,7 @@ def _content(file: Path) -> dict[str, Any]:
         raise ModelError(f"{file}: no such file; expected a model, as 'feat-pipeline fit' writes it")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a character pair cannot be written or shown
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file}: not readable as JSON ({error})") from None
     found = content.get("format") if isinstance(content, dict) else type(content).__name__

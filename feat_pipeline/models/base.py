@@ -97,6 +97,7 @@ def read_model(
         packed = (file.parent / WEIGHTS_FILE).read_bytes()
         if (content["format"], content["version"]) != (kind, version):
             raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
+        json.dumps(content, ensure_ascii=False).encode()  # half a character pair cannot be written or shown
         _check_classes(content["classes"])
         if hashlib.sha256(packed).hexdigest() != content["weights"]:
             raise ValueError(f"{WEIGHTS_FILE} beside it is damaged or of another model")

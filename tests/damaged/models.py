@@ -85,6 +85,7 @@ def _any_model(kind: str, files: dict[str, bytes]) -> Iterator[Damaged]:
         "nested": [["a"], ["b"], ["c"]],
         "alike": ["happy", "happy", "sad"],
         "fewer": ["angry", "happy"],
+        "half_a_pair": ["angry", "happy", "\ud800"],
         "more": ["a", "b", "c", "d"],
     }.items():
         yield Damaged(
