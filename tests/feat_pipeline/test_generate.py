@@ -274,3 +274,17 @@ def test_the_list_of_models_names_no_generator(run):
     assert code == 0 and "gan-fer2013" not in stdout
     told = "gan-fer2013 makes faces and names no emotion" in stderr
     assert told == (models_dir() / "gan-fer2013").is_dir()
+
+
+@pytest.mark.skipif(not (models_dir() / "gan-fer2013").is_dir(), reason="gan-fer2013 is not in this checkout")
+def test_the_shipped_generator_is_small_and_its_card_names_misuse(run, tmp_path):
+    folder = models_dir() / "gan-fer2013"
+    assert (folder / "weights.safetensors").stat().st_size <= 6e6
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "## Misuse" in card and "FER2013" in card and "Licence:" in card
+    code, _, stderr = run("generate", "--emotion", "happy", "--n", 4, "--seed", 1, "--out", tmp_path / "made")
+    assert code == 0, stderr
+    made = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "made" / "faces").iterdir())]
+    assert len(made) == 4 and made[0].shape == (48, 48) and np.stack(made).std(axis=0).mean() > 5
+    code, _, stderr = run("generate", "--emotion", "bored", "--out", tmp_path / "none")
+    assert code == 2 and "expected one of angry, disgust, fear, happy, sad, surprise, neutral" in stderr
