@@ -86,7 +86,8 @@ class FilmPainter:
         )
         main = self._main.update(covered.frame.time_s, faces)
         if main is not None and len(faces) > 1:
-            picture = _with_corners(picture, main, picture.shape[1] / covered.frame.rgb.shape[1])
+            scale = picture.shape[1] / covered.frame.rgb.shape[1]
+            picture = _with_corners(picture, _outline(main, emoji=self.hides == "emoji") * scale)
         return self._with_panel(picture, covered.frame.time_s, main)
 
     def _with_panel(self, picture: np.ndarray, time_s: float, main: FollowedFace | None) -> np.ndarray:
@@ -102,14 +103,25 @@ class FilmPainter:
         return np.hstack([picture, self._panel])
 
 
-def _with_corners(picture_rgb: np.ndarray, face: FollowedFace, scale: float) -> np.ndarray:
+def _outline(face: FollowedFace, *, emoji: bool) -> np.ndarray:
+    """Return the box of a face, or of the emoji over it: left, top, right, bottom."""
+    from feat_pipeline.render.regions import region_of
+
+    if not emoji:
+        return np.asarray(face.box_xyxy)
+    region = region_of(face)
+    (x, y), radius = region.centre, region.radius
+    return np.array([x - radius, y - radius, x + radius, y + radius])
+
+
+def _with_corners(picture_rgb: np.ndarray, box_xyxy: np.ndarray) -> np.ndarray:
     """Mark, among several faces, the one that the strip is about."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(picture_rgb)
     draw = ImageDraw.Draw(image)
     stroke = max(2, round((image.width * image.height) ** 0.5 / 200))
-    x0, y0, x1, y1 = (float(v) * scale for v in face.box_xyxy)
+    x0, y0, x1, y1 = box_xyxy.tolist()
     length, gap = 0.25 * min(x1 - x0, y1 - y0), 2.0 * stroke  # inside: beside a face labels lie
     for x, y, right, down in ((x0, y0, 1, 1), (x1, y0, -1, 1), (x0, y1, 1, -1), (x1, y1, -1, -1)):
         corner = (x + right * gap, y + down * gap)
