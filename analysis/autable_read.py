@@ -90,11 +90,11 @@ def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialec
         short = check_width(path, lines, len(header))
     notes = []
     if short:
-        some = "row" if len(short) == 1 else "rows"
+        some, have = ("row", "has") if len(short) == 1 else ("rows", "have")
         told = ", ".join(map(str, short[:5])) + (" ..." if len(short) > 5 else "")
         notes.append(
-            f"{path.name}: {some} {told} of {len(frame)} have fewer values than the {len(header)} columns; "
-            "those that lack are missing"
+            f"{path.name}: {some} {told} of {len(frame)} {have} fewer values than the {len(header)} columns; "
+            "what lacks counts as missing"
         )
     return frame, dialect, left_out, notes
 

@@ -179,7 +179,7 @@ def test_rows_with_too_few_values_are_told_unless_all_are(tmp_path):
     assert table.frame["input"].tolist() == ["a", "b,\nc", "d", "e"]
     assert table.aus.isna().sum(axis=1).tolist() == [0, 0, 1, 2]
     assert table.notes == [
-        "aus.csv: rows 3, 4 of 4 have fewer values than the 3 columns; those that lack are missing"
+        "aus.csv: rows 3, 4 of 4 have fewer values than the 3 columns; what lacks counts as missing"
     ]
     with pytest.raises(TableError, match="every row has fewer values than the 2 column names"):
         read_text(tmp_path, "input,AU12_r\na;1\nb;2\n")
