@@ -139,12 +139,15 @@ def _running(app: Any, listening: socket.socket) -> Iterator[None]:
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """Listen before anything else is loaded, so that a port that is taken is told at once."""
+    listening = None
     try:
         family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         reason = error.strerror or str(error)
         raise UsageError(
             f"cannot listen at {host}, port {port} ({reason[:1].lower()}{reason[1:]}); "
