@@ -69,6 +69,32 @@ window.fp = (() => {
           Object.values(drops).forEach((place) => place.done());
   }).observe(document.documentElement, { childList: true, subtree: true });
 
+  // Of questions that come while one is being answered only the last is asked, when the answer has come.
+  const gates = {};
+  function gate(name, send) {
+    gates[name] = { send, busy: false, next: null, timer: 0 };
+    return (question) => {
+      if (gates[name].busy) gates[name].next = question;
+      else ask(name, question);
+    };
+  }
+  function ask(name, question) {
+    const gate = gates[name];
+    gate.busy = true;
+    clearTimeout(gate.timer);
+    gate.timer = setTimeout(() => done(name), 20000); // an answer that never comes must not end it
+    gate.send(question);
+  }
+  const after = {};
+  function done(name) {
+    const gate = gates[name];
+    const next = gate.next;
+    [gate.busy, gate.next] = [false, null];
+    clearTimeout(gate.timer);
+    if (next) ask(name, next);
+    after[name]?.();
+  }
+
   // Buttons on faces: marks them pressed at once, then asks.
   function faces(element, choose) {
     element.addEventListener("click", (event) => {
@@ -183,7 +209,6 @@ window.fp = (() => {
   }
 
   // The camera: a picture is taken when the answer to the one before has come, so that delay cannot grow.
-  let next = null;
   function camera(element, look) {
     const video = element.querySelector("video");
     const canvas = document.createElement("canvas");
@@ -195,11 +220,9 @@ window.fp = (() => {
       canvas.width = Math.min(640, video.videoWidth);
       canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
       canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-      clearTimeout(waiting);
-      waiting = setTimeout(shoot, 10000); // an answer that never comes must not end it
       look({ picture: canvas.toDataURL("image/jpeg", 0.85) });
     };
-    next = () => { clearTimeout(waiting); waiting = setTimeout(shoot, 30); };
+    after.camera = () => { clearTimeout(waiting); waiting = setTimeout(shoot, 30); };
     const end = () => {
       clearTimeout(waiting);
       stream?.getTracks().forEach((track) => track.stop());
@@ -229,7 +252,6 @@ window.fp = (() => {
     stop.addEventListener("click", end);
     new IntersectionObserver(([seen]) => { if (!seen.isIntersecting && stream && element.offsetParent === null) end(); }).observe(element);
   }
-  function looked() { next?.(); }
 
-  return { upload, answered, faces, panel, questions, sliders, trials, takeaway, parcel, camera, looked };
+  return { upload, answered, faces, panel, questions, sliders, trials, takeaway, parcel, camera, gate, done };
 })();

@@ -24,7 +24,7 @@ STATE_S = 3600
 _HERE = Path(__file__).parent
 _HTML: dict[str, Any] = {"apply_default_css": False, "elem_classes": "fp"}
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_LIGHT: dict[str, Any] = {**_PRIVATE, "trigger_mode": "always_last"}
+_LIGHT: dict[str, Any] = {**_PRIVATE, "trigger_mode": "multiple"}
 
 
 def head() -> str:
@@ -76,23 +76,22 @@ def _photo_tab(studio: Studio, uploads: Uploads) -> None:
     drop = _drop("photo", studio.limits, "Drop a photo here, paste it, or choose one", "image/*")
     say = gr.HTML("", **_HTML)
     with gr.Column(visible=False) as results:
-        picture = gr.HTML("", js_on_load="fp.faces(element, (d) => trigger('choose', d))", **_HTML)
+        picture = gr.HTML("", js_on_load=_asks("faces", "choose", "photo-face"), **_HTML)
         face = gr.HTML("", js_on_load="fp.panel(element)", **_HTML)
-        questions = gr.HTML("", js_on_load="fp.questions(element, (d) => trigger('ask', d))", **_HTML)
+        questions = gr.HTML("", js_on_load=_asks("questions", "ask", "contrast"), **_HTML)
         contrast = gr.HTML("", **_HTML)
-        goal = gr.HTML("", js_on_load="fp.questions(element, (d) => trigger('ask', d))", **_HTML)
+        goal = gr.HTML("", js_on_load=_asks("questions", "ask", "goal"), **_HTML)
         change = gr.HTML("", js_on_load="fp.trials(element)", **_HTML)
         gr.HTML('<div class="questions"><h3>What if?</h3></div>', **_HTML)
         with gr.Row(elem_id="what-if"):
             with gr.Column(scale=2, min_width=300):
-                board = "fp.sliders(element, (d) => trigger('move', d), watch)"
-                sliders = gr.HTML("", js_on_load=board, **_HTML)
+                sliders = gr.HTML("", js_on_load=_asks("sliders", "move", "sliders"), **_HTML)
             with gr.Column(scale=1, min_width=260):
                 moved = gr.HTML("", elem_id="moved", **_HTML)
         gr.HTML('<div class="questions"><h3>Take it away</h3></div>', **_HTML)
         take = gr.HTML(
             views.render("takeaway.html"),
-            js_on_load="fp.takeaway(element, (d) => trigger('take', d))",
+            js_on_load=_asks("takeaway", "take", "parcel"),
             **_HTML,
         )
         taken = gr.HTML("", **_HTML)
@@ -131,11 +130,19 @@ def _photo_tab(studio: Studio, uploads: Uploads) -> None:
     everything = [say, results, held, chosen, picture, *shown]
     sent = drop.upload(on_photo, drop, everything, api_name="photo", **_measured(drop))
     sent.then(None, js="() => fp.answered('photo')", **_PRIVATE)
-    picture.choose(on_choose, held, [say, chosen, *shown], **_LIGHT)
-    questions.ask(_asking(parts.contrast_part), [held, chosen], contrast, **_LIGHT)
-    goal.ask(_asking(parts.change_part), [held, chosen], change, **_LIGHT)
-    sliders.move(_asking(parts.moved_part), [held, chosen], moved, **_LIGHT)
-    take.take(on_take, held, [taken, parcel], **_LIGHT)
+    picture.choose(on_choose, held, [say, chosen, *shown], **_LIGHT).then(
+        None, js="() => fp.done('photo-face')", **_PRIVATE
+    )
+    questions.ask(_asking(parts.contrast_part), [held, chosen], contrast, **_LIGHT).then(
+        None, js="() => fp.done('contrast')", **_PRIVATE
+    )
+    goal.ask(_asking(parts.change_part), [held, chosen], change, **_LIGHT).then(
+        None, js="() => fp.done('goal')", **_PRIVATE
+    )
+    sliders.move(_asking(parts.moved_part), [held, chosen], moved, **_LIGHT).then(
+        None, js="() => fp.done('sliders')", **_PRIVATE
+    )
+    take.take(on_take, held, [taken, parcel], **_LIGHT).then(None, js="() => fp.done('parcel')", **_PRIVATE)
 
 
 def _video_tab(studio: Studio, uploads: Uploads) -> None:
@@ -155,9 +162,7 @@ def _video_tab(studio: Studio, uploads: Uploads) -> None:
 
 
 def _camera_tab(studio: Studio, uploads: Uploads) -> None:
-    camera = gr.HTML(
-        views.render("camera.html"), js_on_load="fp.camera(element, (d) => trigger('look', d))", **_HTML
-    )
+    camera = gr.HTML(views.render("camera.html"), js_on_load=_asks("camera", "look", "camera"), **_HTML)
     answer = gr.HTML("", **_HTML)
 
     def on_look(event: gr.EventData) -> str:
@@ -168,7 +173,7 @@ def _camera_tab(studio: Studio, uploads: Uploads) -> None:
             return views.message(parts.sorry(error), "sorry")
 
     looked = camera.look(on_look, None, answer, concurrency_limit=2, **_LIGHT)
-    looked.then(None, js="() => fp.looked()", **_PRIVATE)
+    looked.then(None, js="() => fp.done('camera')", **_PRIVATE)
 
 
 def _compare_tab(studio: Studio, uploads: Uploads) -> None:
@@ -176,7 +181,7 @@ def _compare_tab(studio: Studio, uploads: Uploads) -> None:
     title = "Drop two photos here, or one with two faces"
     drop = _drop("compare", studio.limits, title, "image/*", many=COMPARED_AT_ONCE)
     say = gr.HTML("", **_HTML)
-    pool = gr.HTML("", js_on_load="fp.faces(element, (d) => trigger('choose', d))", **_HTML)
+    pool = gr.HTML("", js_on_load=_asks("faces", "choose", "pool"), **_HTML)
     comparison = gr.HTML("", **_HTML)
 
     def on_photos(value: str, faces: list[Any]) -> list[Any]:
@@ -207,7 +212,9 @@ def _compare_tab(studio: Studio, uploads: Uploads) -> None:
     outputs = [say, held, chosen, pool, comparison]
     sent = drop.upload(on_photos, [drop, held], outputs, api_name="compare", **_measured(drop))
     sent.then(None, js="() => fp.answered('compare')", **_PRIVATE)
-    pool.choose(on_choose, [held, chosen], [say, chosen, pool, comparison], **_LIGHT)
+    pool.choose(on_choose, [held, chosen], [say, chosen, pool, comparison], **_LIGHT).then(
+        None, js="() => fp.done('pool')", **_PRIVATE
+    )
 
 
 def _drop(tab: str, limits: Limits, title: str, accept: str, many: int = 0) -> gr.HTML:
@@ -230,6 +237,11 @@ def _drop(tab: str, limits: Limits, title: str, accept: str, many: int = 0) -> g
         elem_id=f"place-{tab}",
         **_HTML,
     )
+
+
+def _asks(what: str, event: str, name: str) -> str:
+    """Return the script that binds controls to an event, one question at a time: see `gate` in page.js."""
+    return f"fp.{what}(element, fp.gate('{name}', (d) => trigger('{event}', d)), watch)"
 
 
 def _asking(part: Callable[[Any, Any, Any], str]) -> Callable[..., str]:

@@ -139,23 +139,20 @@ def _running(app: Any, listening: socket.socket) -> Iterator[None]:
 @contextlib.contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """Listen before anything else is loaded, so that a port that is taken is told at once."""
-    listening = None
-    try:
-        family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(place)
-    except OSError as error:
-        if listening is not None:
-            listening.close()
-        reason = error.strerror or str(error)
-        raise UsageError(
-            f"cannot listen at {host}, port {port} ({reason[:1].lower()}{reason[1:]}); "
-            f"choose another with --port or --host"
-        ) from None
-    except OverflowError:
-        raise UsageError(f"port: expected 0 to 65535, got {port}") from None
-    with listening:
+    if not 0 <= port <= 65535:
+        raise UsageError(f"port: expected 0 to 65535, got {port}")
+    with contextlib.ExitStack() as stack:
+        try:
+            family, kind, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listening = stack.enter_context(socket.socket(family, kind))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(place)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(
+                f"cannot listen at {host}, port {port} ({reason[:1].lower()}{reason[1:]}); "
+                f"choose another with --port or --host"
+            ) from None
         yield listening
 
 

@@ -47,6 +47,13 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch
     assert f"cannot listen at 127.0.0.1, port {port} (address already in use); choose another" in error
 
 
+def test_a_port_that_there_cannot_be_is_refused(run, monkeypatch):
+    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
+    code, _, error = run("app", "--port", 70000)
+    assert code == 2 and "port: expected 0 to 65535, got 70000" in error
+
+
 def test_another_host_is_warned_of(run, monkeypatch):
     monkeypatch.setattr(serve, "find_spec", lambda name: object())
     monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
