@@ -188,6 +188,10 @@ def _parse(
 ) -> pd.DataFrame:
     skipped = set(skip)
     wanted = [name for name in header if name not in skipped]
+    if not wanted:
+        raise TableError(
+            f"{source}: its first line holds no column name that is used; expected such as AU12_r"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)

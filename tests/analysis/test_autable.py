@@ -130,6 +130,8 @@ def test_of_two_scales_the_intensity_stays_and_the_note_says_so(tmp_path):
         ("input,w,AU12_r\na,-inf,1\n", ["column w", "inf"]),
         ("input,x_0,y_0,AU12_r\na,nose,1,1\n", ["column x_0", "a number", "nose"]),
         ("input,smile\u2028,b\n", ["no AU column"]),
+        ("\u2028\ninput,AU12_r\na,1\n", ["first line holds no column name"]),
+        ("Unnamed: 0\na\n", ["first line holds no column name"]),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(tmp_path, text, parts):
