@@ -33,7 +33,7 @@ class GanRecipe:
     ----------
     epochs, batch, seed : int
     generator_rate, discriminator_rate : float
-        Learning rates of Adam (betas 0 and .99): the discriminator learns faster (Heusel et al., 2017).
+        Learning rates of Adam (betas .5 and .99): the discriminator learns faster (Heusel et al., 2017).
     decay : float
         Share of the epochs, at the end, over which both rates fall by a line to a tenth. Where it is 0, a
         training can be resumed with more epochs than it was begun with.
@@ -54,8 +54,8 @@ class GanRecipe:
     epochs: int = 60
     batch: int = 64
     seed: int = 0
-    generator_rate: float = 3e-4
-    discriminator_rate: float = 6e-4
+    generator_rate: float = 1e-4
+    discriminator_rate: float = 4e-4
     decay: float = 0.0
     average: float = 0.998
     balance: float = 0.5
@@ -156,7 +156,7 @@ class _Loop:
         self.faces, self.recipe, self.work, self.device = faces, recipe, work, device
         self.rows: list[dict[str, float]] = []
         self.optimisers = [
-            torch.optim.Adam(net.parameters(), lr=rate, betas=(0.0, 0.99), fused=True)
+            torch.optim.Adam(net.parameters(), lr=rate, betas=(0.5, 0.99), fused=True)
             for net, rate in ((generator, recipe.generator_rate), (discriminator, recipe.discriminator_rate))
         ]
         self.steps = len(faces.images) // recipe.batch

@@ -180,7 +180,7 @@ def _train_gan(arguments: argparse.Namespace) -> int:
     settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "seed")}
     settings |= {"generator_rate": arguments.rate}
     if arguments.rate is not None:
-        settings |= {"discriminator_rate": 2 * arguments.rate}
+        settings |= {"discriminator_rate": 4 * arguments.rate}
     train_gan(
         arguments.data,
         out=arguments.out,
