@@ -148,9 +148,10 @@ class FaceGenerator:
 
         given = models_dir() / SHIPPED if str(path) == SHIPPED else Path(path)
         if not (given / MODEL_FILE if given.is_dir() else given).is_file():
+            shipped = f"; {SHIPPED} ships" if (models_dir() / SHIPPED / MODEL_FILE).is_file() else ""
             raise InputError(
-                f"generator {path}: no such folder with a {MODEL_FILE}; shipped is {SHIPPED}, and "
-                f"'feat-pipeline train gan' makes others"
+                f"generator {path}: no such folder with a {MODEL_FILE}{shipped}; "
+                f"'feat-pipeline train gan' makes one, whose folder --model names"
             )
         return read_model(given, FORMAT, VERSION, cls._made)
 

@@ -22,7 +22,7 @@ def add_commands(commands: Any) -> None:
         "--model",
         default=SHIPPED,
         metavar="DIR",
-        help="generator that 'train gan' wrote (default: %(default)s, shipped)",
+        help="generator that 'train gan' wrote (default: %(default)s)",
     )
     add_output(parser)
 

@@ -178,7 +178,7 @@ def test_generate_writes_faces_a_grid_and_a_list(run, model, tmp_path):
         (("--seed", -1), "seed: expected 0 or more, got -1"),
         (
             ("--model", "nowhere"),
-            "generator nowhere: no such folder with a model.json; shipped is gan-fer2013",
+            "generator nowhere: no such folder with a model.json",
         ),
     ],
 )
