@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import os
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,13 +76,16 @@ def serving(studio: Studio, *, host: str = LOOPBACK, port: int = 0) -> Iterator[
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="feat-pipeline-app-")))
         stack.enter_context(_gradio_to_itself(temporary / "gradio"))
         (temporary / "uploads").mkdir(mode=0o700)
-        app = _application(studio, temporary / "uploads", host)
+        # Gradio leaves an open event loop behind in a thread that has none running.
+        with ThreadPoolExecutor(1) as builder:
+            making = _application(studio, temporary / "uploads", host)
+            app = builder.submit(asyncio.run, making).result()
         stack.enter_context(_running(app, listening))
         shown = f"[{host}]" if ":" in host else host
         yield f"http://{shown}:{listening.getsockname()[1]}/"
 
 
-def _application(studio: Studio, folder: Path, host: str) -> Any:
+async def _application(studio: Studio, folder: Path, host: str) -> Any:
     """Put our door before Gradio's application."""
     import gradio as gr
     from fastapi import FastAPI
