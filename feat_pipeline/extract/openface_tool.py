@@ -31,7 +31,7 @@ PHOTOS, VIDEO = "FaceLandmarkImg", "FeatureExtraction"
 #: Seconds without a line or a byte of output after which a run is taken to hang.
 STALLED_S = 300.0
 
-_WORK = "/work"
+_WORK = "/lot"
 _DOCKER_PATIENCE_S = 5.0
 _WIKI = "https://github.com/TadasBaltrusaitis/OpenFace/wiki"
 _TAIL_CHARACTERS = 400

@@ -166,11 +166,11 @@ def test_docker_sees_the_work_folder_and_the_video_and_nothing_else(tmp_path):
     quoted = str(film).replace('"', '""')
     assert command == [
         *("/usr/bin/docker", "run", "--rm", "--pull", "never", "--network", "none", "--name", "one"),
-        *("--mount", f'type=bind,"source={work}",target=/work'),
+        *("--mount", f'type=bind,"source={work}",target=/lot'),
         *("--mount", f'type=bind,"source={quoted}",target=/in/video.mp4,readonly'),
         *("--workdir", "/home/openface-build/build/bin"),
         *("--entrypoint", "/home/openface-build/build/bin/FeatureExtraction", "algebr/openface"),
-        *("-f", "/in/video.mp4", "-out_dir", "/work/out", "-aus"),
+        *("-f", "/in/video.mp4", "-out_dir", "/lot/out", "-aus"),
     ]
 
 
@@ -194,4 +194,4 @@ def test_the_docker_that_was_made_behaves_as_the_runner_asks(monkeypatch, tmp_pa
     with pytest.raises(OpenFaceError, match=r"exit code 7: .*hello"):
         find_openface().run(PHOTOS, ["-fdir", tmp_path / "in"], work=tmp_path)
     calls = [json.loads(line) for line in (tmp_path / "docker" / "calls.jsonl").read_text().splitlines()]
-    assert calls[0][:2] == ["image", "inspect"] and calls[1][-2:] == ["-fdir", "/work/in"]
+    assert calls[0][:2] == ["image", "inspect"] and calls[1][-2:] == ["-fdir", "/lot/in"]
