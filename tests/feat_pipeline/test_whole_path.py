@@ -12,6 +12,7 @@ import pytest
 from feat_pipeline.predict import Predictor
 from feat_pipeline.sources import read_photo
 from tests.feat_pipeline.conftest import save
+from tests.feat_pipeline.videos import write_video
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,55 @@ def test_small_and_cut_faces_do_no_harm(predictor, feat_photos, tmp_path):
         assert isinstance(
             predictor.predict(save(np.ascontiguousarray(odd), tmp_path / f"{number}.png")), list
         )
+
+
+def test_one_picture_gives_the_same_numbers_wherever_it_comes_from(run, feat_photos, tmp_path):
+    from feat_pipeline.app.studio import Studio
+    from feat_pipeline.camera.source import open_source
+
+    rgb = np.ascontiguousarray(read_photo(feat_photos / "multi_face.jpg")[:, :601])  # two of the faces
+    photo = save(rgb, tmp_path / "photo.png")
+    film = write_video(
+        tmp_path / "film.mov", 3, codec="png", pixels="rgb24", size=rgb.shape[1::-1], draw=lambda i: rgb
+    )
+    models = ("logit-embedded", "cnn-fer2013")
+    api = Predictor(models=models)
+    expected = api.predict(photo)
+    assert len(expected) >= 2 and {face.label() for face in expected} >= {"happy"}
+    with open_source(str(film)) as camera:
+        live = camera.newest(10)
+    elsewhere = {
+        "array": api.predict(rgb),
+        "camera": api.predict(live.frame),
+        "page": [face.prediction for face in Studio(models=models).photo(photo, "photo.png").faces],
+    }
+    for name, faces in elsewhere.items():
+        assert len(faces) == len(expected), name
+        for face, one in zip(faces, expected, strict=True):
+            assert face.aus == pytest.approx(one.aus, abs=1e-4), name
+            for model in models:
+                assert face.probabilities[model] == pytest.approx(one.probabilities[model], abs=1e-5), name
+    options = ["--model", models[0], "--model", models[1], "--out", tmp_path / "out"]
+    assert run("predict", photo, film, *options)[0] == 0
+    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    assert run("extract", photo, film, "--out", tmp_path / "aus", "--backend", "embedded")[0] == 0
+    aus = pd.read_csv(tmp_path / "aus" / "aus.csv")
+    assert sorted(set(zip(table["input"], table["frame"], strict=True))) == sorted(
+        [(str(photo), 0), *((str(film), frame) for frame in range(3))]
+    )
+    for one in expected:
+        for model in models:
+            rows = table[(table["model"] == model) & (table["face"] == one.face)]
+            assert len(rows) == 4
+            for emotion, probability in one.probabilities[model].items():
+                assert rows[f"p_{emotion}"].to_numpy() == pytest.approx(probability, abs=1e-4)
+            assert rows["label"].tolist() == [one.label(model)] * 4
+        measured = aus[aus["face"] == one.face]
+        assert len(measured) == 4
+        for column, value in one.aus.items():
+            assert measured[column].to_numpy() == pytest.approx(value, abs=1e-3)
+        shown = one._repr_html_()  # a notebook's
+        assert one.label() in shown and f"{100 * max(one.probabilities[models[0]].values()):.0f}" in shown
 
 
 @pytest.mark.slow
