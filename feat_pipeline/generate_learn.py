@@ -18,6 +18,7 @@ from feat_pipeline.generate import DISCRIMINATOR, NETWORK, FaceGenerator, face_g
 from feat_pipeline.generate_nets import Discriminator, Generator
 from feat_pipeline.generate_train import GanRecipe, train_networks
 from feat_pipeline.held_out import LEARNED
+from feat_pipeline.learn import training_folder
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.recipe import Examples
 from feat_pipeline.runlog import RunLog
@@ -85,7 +86,7 @@ def train_gan(
     """
     recipe = recipe or GanRecipe()
     place = pick_device(device)
-    folder = _folder(Path(out), resume, overwrite)
+    folder = training_folder(Path(out), OUTPUTS, resume, overwrite)
     settings = {"recipe": repr(recipe), "classes": None if classes is None else list(classes), "size": size}
     log = RunLog("train", {"model": "gan", "data": str(data), "device": device, **settings})
     known = read_faces(data, classes=classes, size=size, detector=detector)
@@ -190,17 +191,6 @@ def _frame(rows: list[dict[str, float]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows)
-
-
-def _folder(out: Path, resume: bool, overwrite: bool) -> OutputFolder:
-    begun = (out / CHECKPOINT).is_file()
-    if resume and not begun:
-        raise UsageError(f"{out}: holds no {CHECKPOINT} to go on from; leave --resume away to begin")
-    if begun and not (resume or overwrite):
-        raise UsageError(
-            f"{out}: holds a training; add --resume to go on with it, or --overwrite to begin anew"
-        )
-    return OutputFolder(out, (*OUTPUTS, CHECKPOINT), overwrite=overwrite or resume)
 
 
 def _same_data(folder: OutputFolder, faces: LabelledFaces, generator: FaceGenerator, resume: bool) -> None:

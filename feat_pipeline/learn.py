@@ -135,7 +135,7 @@ def train_model(
     _check_fit(name, model, device, resume)
     data = Path(data)
     photos = factory.consumes == "aus" and data.is_dir() and _holds_photos(data)
-    folder = _folder(Path(out), AU_OUTPUTS if photos else (), resume, overwrite)
+    folder = training_folder(Path(out), (*OUTPUTS, *(AU_OUTPUTS if photos else ())), resume, overwrite)
     parameters: dict[str, Any] = {"model": name, "data": str(data), "kind": kind, "person": person}
     parameters |= {"labels": _text(labels), "label_column": label_column, "votes": _text(votes)}
     parameters |= {"classes": None if classes is None else list(classes), "merge": dict(merge or {})}
@@ -184,7 +184,14 @@ def _text(path: PathLike | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _folder(out: Path, further: tuple[str, ...], resume: bool, overwrite: bool) -> OutputFolder:
+def training_folder(out: Path, outputs: tuple[str, ...], resume: bool, overwrite: bool) -> OutputFolder:
+    """Return the folder of a training that is begun, or gone on with where `resume` says so.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to go on with, or a training of which nothing was said.
+    """
     begun = (out / CHECKPOINT).is_file()
     if resume and not begun:
         raise UsageError(f"{out}: holds no {CHECKPOINT} to go on from; leave --resume away to begin")
@@ -192,7 +199,7 @@ def _folder(out: Path, further: tuple[str, ...], resume: bool, overwrite: bool) 
         raise UsageError(
             f"{out}: holds a training; add --resume to go on with it, or --overwrite to begin anew"
         )
-    return OutputFolder(out, (*OUTPUTS, *further, CHECKPOINT), overwrite=overwrite or resume)
+    return OutputFolder(out, (*outputs, CHECKPOINT), overwrite=overwrite or resume)
 
 
 def _measured(

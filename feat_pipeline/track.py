@@ -35,7 +35,7 @@ _SHAPE_SHAKE = 0.07  # of the landmarks, in their own spread; expressions change
 _NEAR = 13.8  # squared distance in standard deviations that 99.9 % of right matches stay under
 _OVER = 0.35  # a face this near its old place is the same, however still it was, sizes
 _GROWTH = math.log(1.8)  # largest change of the size in one step
-_STEPS_BRIDGED = 2.5  # a gap of fewer typical steps is one
+STEPS_BRIDGED = 2.5  # a gap of fewer typical steps is one, however far apart the looks are
 
 
 @dataclass
@@ -213,7 +213,7 @@ def _ids(
     moments = np.unique(times)
     steps = np.diff(moments)
     typical = float(np.median(steps)) if len(steps) else 0.0
-    tracker = FaceTracker(max(MAX_GAP_S, _STEPS_BRIDGED * typical) if max_gap_s is None else max_gap_s)
+    tracker = FaceTracker(max(MAX_GAP_S, STEPS_BRIDGED * typical) if max_gap_s is None else max_gap_s)
     order = np.lexsort((faces, times))
     ids = np.zeros(len(times), dtype=np.int64)
     known: dict[int, int] = {}

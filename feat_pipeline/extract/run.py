@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "parquet")
 ENGINES = ("local", "ray")
 Engine = Callable[[Sequence[Task], Parts], Iterator[Task]]
-#: A face that is missing from fewer looks than this keeps its number, however far apart they are.
-STEPS_BRIDGED = 2.5
 OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
 
 
@@ -296,7 +294,7 @@ class _Job:
 
 def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
-    from feat_pipeline.track import MAX_GAP_S, FaceTracker
+    from feat_pipeline.track import MAX_GAP_S, STEPS_BRIDGED, FaceTracker
 
     current, tracker = "", FaceTracker()
     for rows in chunks:
