@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.autable import LANDMARK_COLUMNS, AUTable
+from analysis.boxes import box_iou
 from analysis.errors import TableError
 
 SAME_FACE_IOU = 0.3
@@ -141,7 +142,7 @@ def _pair_faces(
         return list(zip(a.tolist(), b.tolist(), strict=False))
     known_a = a[np.isfinite(boxes[0][a]).all(axis=1)]
     known_b = b[np.isfinite(boxes[1][b]).all(axis=1)]
-    shared = _iou(boxes[0][known_a], boxes[1][known_b])
+    shared = box_iou(boxes[0][known_a], boxes[1][known_b])
     rows, columns = linear_sum_assignment(shared, maximize=True)
     good = shared[rows, columns] >= SAME_FACE_IOU
     return list(zip(known_a[rows[good]].tolist(), known_b[columns[good]].tolist(), strict=True))
@@ -160,11 +161,3 @@ def _boxes(a: pd.DataFrame, b: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | 
 def _hull(frame: pd.DataFrame) -> np.ndarray:
     points = frame[list(LANDMARK_COLUMNS)].to_numpy(np.float64).reshape(len(frame), 2, -1)
     return np.hstack([points.min(axis=2), points.max(axis=2)])
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of every box with every other, (n, 4) x (m, 4) -> (n, m)."""
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    shared = np.clip(sides, 0, None).prod(axis=2)
-    areas = [(of[:, 2:] - of[:, :2]).prod(axis=1) for of in (a, b)]
-    return shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from analysis.boxes import box_iou
 from feat_pipeline.detect import DETECTORS, Detection, FaceDetector, make_detector
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.sources import read_photo
@@ -38,20 +39,11 @@ def known_boxes(photos: Path) -> dict[str, np.ndarray]:
     return boxes
 
 
-def overlaps(a_xyxy: np.ndarray, b_xyxy: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of every pair of boxes, shape (n, m)."""
-    first = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
-    last = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    shared = np.prod(np.maximum(last - first, 0), axis=2)
-    area_a, area_b = (np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (a_xyxy, b_xyxy))
-    return shared / (area_a[:, None] + area_b[None] - shared)
-
-
 def matched(known: np.ndarray, found: Sequence[Detection]) -> list[float]:
     """Pair known and found boxes, best overlap first, and return the overlaps of at least `MIN_IOU`."""
     if not len(known) or not found:
         return []
-    pairs = overlaps(known, np.stack([face.box_xyxy for face in found]))
+    pairs = box_iou(known, np.stack([face.box_xyxy for face in found]))
     kept = []
     while pairs.max() >= MIN_IOU:
         row, column = np.unravel_index(pairs.argmax(), pairs.shape)

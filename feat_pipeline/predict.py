@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.errors import ModelError
 from feat_pipeline.crops import CROP_PX, FaceCrops
-from feat_pipeline.detect import make_detector
+from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import BACKENDS, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_chunks
@@ -144,7 +144,7 @@ class Predictor:
         self,
         *,
         models: Sequence[PathLike] = DEFAULT_MODELS,
-        detector: str = "mtcnn",
+        detector: str = DEFAULT_DETECTOR,
         backend: str | None = None,
         tta: bool = False,
     ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.album import FOLDERS, Album, Drawing
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, model_name
@@ -85,7 +86,7 @@ def predict_files(
     *,
     out: PathLike,
     models: Sequence[PathLike] = DEFAULT_MODELS,
-    detector: str = "mtcnn",
+    detector: str = DEFAULT_DETECTOR,
     annotate: bool = False,
     emoji: bool = False,
     emoji_set: PathLike | None = None,

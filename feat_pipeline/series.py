@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import ModelError
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.outputs import OutputFolder
@@ -67,7 +68,7 @@ def series_files(
     smooth_s: float = 0.1,
     aus: Sequence[str] | None = None,
     model: PathLike | None = None,
-    detector: str = "mtcnn",
+    detector: str = DEFAULT_DETECTOR,
     detect_every_s: float | None = None,
     figures: int = FIGURES,
     overwrite: bool = False,

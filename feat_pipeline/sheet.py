@@ -173,10 +173,10 @@ def slug(path: str) -> str:
     return re.sub(r"[^\w-]+", "_", Path(path).stem)[:_SLUG_CHARACTERS].strip("_") or "photo"
 
 
-def jpeg(rgb: np.ndarray) -> bytes:
+def jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
     """Encode a uint8 RGB picture of shape (height, width, 3)."""
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=90)
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 

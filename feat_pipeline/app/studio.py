@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import threading
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from PIL import Image
 
 from feat_pipeline.app.limits import Limits, RefusedError, sentence, shown_name
 from feat_pipeline.crops import FaceCrops
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError
 from feat_pipeline.models import SHIPPED
 from feat_pipeline.predict import FacePrediction, Predictor
+from feat_pipeline.sheet import jpeg
 from feat_pipeline.sources import Frame, PathLike, read_photo
 
 SHOWN_PX = 1400
@@ -107,7 +108,7 @@ class Studio:
         self,
         limits: Limits | None = None,
         *,
-        detector: str = "mtcnn",
+        detector: str = DEFAULT_DETECTOR,
         models: tuple[PathLike, ...] = SHIPPED,
     ) -> None:
         self.limits = limits or Limits()
@@ -189,13 +190,6 @@ class Studio:
             return read_photo(path, max_pixels=self.limits.photo_pixels)
         except InputError as error:
             raise RefusedError(_sentence(str(error), path)) from None
-
-
-def jpeg(rgb: np.ndarray, quality: int = 88) -> bytes:
-    """Encode a uint8 RGB picture of shape (height, width, 3)."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def _sentence(reason: str, path: Path) -> str:

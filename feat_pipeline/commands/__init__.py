@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS
+from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.sources import input_name
 
 
@@ -25,6 +27,27 @@ def add_command(
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
     return parser
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add `--model`, which may be repeated."""
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME|DIR",
+        help=f"a shipped model or a folder; may be repeated (default: {', '.join(DEFAULT_MODELS)})",
+    )
+
+
+def add_detector(
+    parser: argparse.ArgumentParser,
+    text: str = "face detector; none: each picture is one face",
+    default: str = DEFAULT_DETECTOR,
+) -> None:
+    """Add `--detector`."""
+    parser.add_argument(
+        "--detector", choices=list(DETECTORS), default=default, help=f"{text} (default: %(default)s)"
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,7 @@ import signal
 import threading
 from typing import Any
 
-from feat_pipeline.commands import add_command, say
-from feat_pipeline.detect import DETECTORS
+from feat_pipeline.commands import add_command, add_detector, say
 from feat_pipeline.errors import EXIT_DONE
 
 _PORT = 7860
@@ -31,9 +30,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--port", type=int, default=_PORT, metavar="N", help="0: any free one (default: %(default)s)"
     )
-    parser.add_argument(
-        "--detector", choices=list(DETECTORS), default="mtcnn", help="face detector (default: %(default)s)"
-    )
+    add_detector(parser)
     limits = parser.add_argument_group("limits")
     for name, default, text in (
         ("--photo-mb", 20.0, "largest photo in megabytes"),

@@ -7,8 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from feat_pipeline.commands import add_command, say
-from feat_pipeline.detect import DETECTORS
+from feat_pipeline.commands import add_command, add_detector, add_models, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.sources import input_name
@@ -25,17 +24,11 @@ def add_commands(commands: Any) -> None:
         metavar="N|FILE|rtsp://…",
         help="number of a camera, video file (played in real time) or stream (default: %(default)s)",
     )
-    parser.add_argument(
-        "--model",
-        action="append",
-        metavar="NAME|DIR",
-        help=f"a shipped model or a folder; may be repeated (default: {', '.join(DEFAULT_MODELS)})",
-    )
-    parser.add_argument(
-        "--detector",
-        choices=list(DETECTORS),
-        default="mtcnn",
-        help="face detector; none: each picture is one face (default: %(default)s)",
+    add_models(parser)
+    add_detector(
+        parser,
+        "face detector; others take mtcnn, with slightly other numbers; none: each picture is one face",
+        default="fast",
     )
     parser.add_argument("--emoji", action="store_true", help="cover faces by emoji drawn from their AUs")
     parser.add_argument(

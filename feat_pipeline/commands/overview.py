@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from feat_pipeline import __version__
-from feat_pipeline.commands import add_command, add_output, print_paths, print_table, say
-from feat_pipeline.detect import DETECTORS
+from feat_pipeline.commands import add_command, add_detector, add_output, print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS
 from feat_pipeline.fetch import FETCHABLE
@@ -42,12 +41,7 @@ def _add_backends(commands: Any) -> None:
         metavar="NAME",
         help="with --compare: only these; may be repeated (default: all that can run here)",
     )
-    parser.add_argument(
-        "--detector",
-        choices=list(DETECTORS),
-        default="mtcnn",
-        help="with --compare: finds the faces, once for all (default: %(default)s)",
-    )
+    add_detector(parser, "with --compare: finds the faces, once for all")
     parser.add_argument("--out", metavar="DIR", help="with --compare: folder for tables and a figure")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
 

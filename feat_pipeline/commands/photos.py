@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_output, print_paths, say
-from feat_pipeline.detect import DETECTORS
+from feat_pipeline.commands import add_command, add_detector, add_models, add_output, print_paths, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, SHIPPED
@@ -58,12 +57,7 @@ def _add_predict(commands: Any) -> None:
     example = "feat-pipeline predict film.mp4 photos/ --out result --annotate"
     parser = add_command(commands, "predict", _predict, "name and explain the emotion of every face", example)
     add_photos(parser, "photos, videos, or folders with all their subfolders")
-    parser.add_argument(
-        "--model",
-        action="append",
-        metavar="NAME|DIR",
-        help=f"a shipped model or a folder; may be repeated (default: {', '.join(DEFAULT_MODELS)})",
-    )
+    add_models(parser)
     parser.add_argument(
         "--annotate",
         action="store_true",
@@ -113,12 +107,7 @@ def add_photos(
 ) -> None:
     """Add the photos and `--detector`."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help=text)
-    parser.add_argument(
-        "--detector",
-        choices=list(DETECTORS),
-        default="mtcnn",
-        help="face detector; none: each photo is one face (default: %(default)s)",
-    )
+    add_detector(parser)
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 
 from feat_pipeline.datasets.listing import Listed
 from feat_pipeline.datasets.pictures import check_classes
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.extract.run import extract
 from feat_pipeline.sources import input_name
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable
 
-DETECTOR, BACKEND = "mtcnn", "embedded"
+DETECTOR, BACKEND = DEFAULT_DETECTOR, "embedded"
 
 
 @dataclass(frozen=True)

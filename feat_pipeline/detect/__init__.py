@@ -17,11 +17,13 @@ from feat_pipeline.registry import resolve
 
 DETECTORS: dict[str, str] = {
     "mtcnn": "feat_pipeline.detect.mtcnn:MtcnnDetector",
+    "fast": "feat_pipeline.detect.fast:FastDetector",
     "haar": "feat_pipeline.detect.haar:HaarDetector",
     "yunet": "feat_pipeline.detect.yunet:YunetDetector",
     "blazeface": "feat_pipeline.detect.blazeface:BlazefaceDetector",
     "none": "feat_pipeline.detect.none:WholePicture",
 }
+DEFAULT_DETECTOR = "mtcnn"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ def make_detector(name: str, **options: Any) -> FaceDetector:
 
     Parameters
     ----------
-    name : {"mtcnn", "haar", "yunet", "blazeface", "none"}
+    name : {"mtcnn", "fast", "haar", "yunet", "blazeface", "none"}
         The detector.
     **options
         Keyword arguments of its class.

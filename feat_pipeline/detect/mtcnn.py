@@ -13,9 +13,9 @@ import numpy as np
 
 from feat_pipeline.detect import Detection, check_frame, check_range, shrink, to_detections
 from feat_pipeline.detect.mtcnn_nets import PATCH_PX, build_onet, build_pnet, build_rnet
+from feat_pipeline.runtime import open_session
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
     from onnxruntime import InferenceSession
 
 _CELL_PX, _STRIDE_PX = 12, 2
@@ -64,7 +64,8 @@ class MtcnnDetector:
         self.thresholds = thresholds
         self.threads = threads
         self._pnet, self._rnet, self._onet = (
-            _session(build(), threads) for build in (build_pnet, build_rnet, build_onet)
+            open_session(build().SerializeToString(), threads)
+            for build in (build_pnet, build_rnet, build_onet)
         )
 
     def detect(self, frame_rgb: np.ndarray) -> list[Detection]:
@@ -144,14 +145,25 @@ class MtcnnDetector:
         return rows[:, :5], rows[:, 5:].reshape(-1, 5, 2)
 
 
-def _session(model: ModelProto, threads: int) -> InferenceSession:
-    import onnxruntime
+def onet_scores(onet: InferenceSession, planes: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Let the cascade's last network say how sure it is of faces that something else proposed.
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    Parameters
+    ----------
+    onet : InferenceSession
+        Of `feat_pipeline.detect.mtcnn_nets.build_onet`.
+    planes : ndarray of float32, shape (1, 3, height, width)
+        RGB picture, (value - 127.5) / 128.
+    boxes_xyxy : ndarray of float, shape (n, 4)
+        Boxes in px.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        0 to 1.
+    """
+    rows = _square(boxes_xyxy - np.array([0, 0, 1, 1]))
+    return onet.run(["scores"], _patches(planes, rows, PATCH_PX["onet"]))[0][:, 1]
 
 
 def _proposals(offsets: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from analysis.boxes import box_iou
 from feat_pipeline.detect import Detection
 from feat_pipeline.sources import Frame, Skipped
 
@@ -82,24 +83,13 @@ def same_faces(before: Found, after: Found) -> list[tuple[Detection, Detection]]
     """Pair the faces of two looks, in the order of the first; None where they do not agree."""
     if isinstance(before, Skipped) or isinstance(after, Skipped) or len(before) != len(after):
         return None
-    pairs = []
-    for face in before:
-        overlaps = [iou(face.box_xyxy, other.box_xyxy) for other in after]
-        best = int(np.argmax(overlaps))
-        if overlaps[best] < SAME_FACE_IOU:
-            return None
-        pairs.append((best, face))
-    if len({best for best, _ in pairs}) < len(pairs):
+    if not before:
+        return []
+    overlaps = box_iou(*(np.array([face.box_xyxy for face in look]) for look in (before, after)))
+    best = overlaps.argmax(axis=1)
+    if overlaps.max(axis=1).min() < SAME_FACE_IOU or len(set(best)) < len(before):
         return None
-    return [(face, after[best]) for best, face in pairs]
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes (left, top, right, bottom)."""
-    width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    shared = max(0.0, float(width)) * max(0.0, float(height))
-    union = sum(float((box[2] - box[0]) * (box[3] - box[1])) for box in (a, b)) - shared
-    return shared / union if union > 0 else 0.0
+    return [(face, after[partner]) for face, partner in zip(before, best, strict=True)]
 
 
 def _between(before: Detection, after: Detection, part: float) -> Detection:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.agreement import Agreement, compare_all
 from analysis.autable import AUTable
-from feat_pipeline.detect import make_detector
+from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
 from feat_pipeline.extract.chunks import Sampling, plan
@@ -56,7 +56,7 @@ def compare_backends(
     paths: PathLike | Iterable[PathLike],
     *,
     backends: Sequence[str] | None = None,
-    detector: str = "mtcnn",
+    detector: str = DEFAULT_DETECTOR,
     sampling: Sampling | None = None,
     out: PathLike | None = None,
     overwrite: bool = False,

@@ -21,6 +21,7 @@ from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.evidence import head_evidence, measure_evidence
 from feat_pipeline.models import models_dir
+from feat_pipeline.runtime import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,18 +63,10 @@ class EmbeddedExtractor:
     extra_columns = ()
 
     def __init__(self, directory: str | Path | None = None, threads: int = 1) -> None:
-        import onnxruntime
-
         folder = Path(directory) if directory is not None else models_dir() / "embedded"
         try:
             self._formulas = json.loads((folder / "embedded.json").read_text(encoding="utf-8"))
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads
-            options.log_severity_level = 3
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(folder / "network.onnx", threads)
         except Exception as error:
             raise UnavailableError(
                 f"embedded backend: {folder} must hold network.onnx and embedded.json ({error}); "

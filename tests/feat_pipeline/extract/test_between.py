@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from feat_pipeline.detect import Detection
-from feat_pipeline.extract.between import find_faces, iou
+from feat_pipeline.extract.between import find_faces
 from feat_pipeline.sources import Frame, Skipped
 
 BLANK = np.zeros((4, 6, 3), np.uint8)
@@ -109,11 +109,3 @@ def test_points_that_one_look_lacks_are_not_made_up():
 
 def test_no_frame_has_no_face():
     assert find_faces([], lambda frame: [], 0.25) == []
-
-
-@pytest.mark.parametrize(
-    ("other", "share"),
-    [((0, 0, 10, 10), 1.0), ((5, 0, 15, 10), 1 / 3), ((10, 0, 20, 10), 0.0), ((0, 0, 0, 0), 0.0)],
-)
-def test_overlap_is_shared_area_of_the_union(other, share):
-    assert iou(np.array([0, 0, 10, 10]), np.array(other)) == pytest.approx(share)
