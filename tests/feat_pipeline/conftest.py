@@ -14,7 +14,7 @@ from tests.feat_pipeline.fakes import draw_face
 @pytest.fixture
 def fakes(monkeypatch):
     """The fake detector and backend, registered under the names of the defaults."""
-    for name in ("mtcnn", "fake"):
+    for name in ("mtcnn", "fast", "fake"):
         monkeypatch.setitem(DETECTORS, name, "tests.feat_pipeline.fakes:FakeDetector")
     for name in ("embedded", "fake"):
         monkeypatch.setitem(BACKENDS, name, "tests.feat_pipeline.fakes:FakeExtractor")
