@@ -1,7 +1,7 @@
 """Train the face detector that ships in models/detector/ on MTCNN's answers (see label_detections.py).
 
     python tools/train_detector.py --detections WORK/detections.npz --work WORK \
-        --legend DATA/facial_expressions/legend.csv --steps 20000
+        --legend DATA/facial_expressions/legend.csv
 
 A grey picture goes in; three maps come out (see `feat_pipeline.detect.fast`). ``WORK/detector.pt`` is written
 every 500 steps and training goes on from it after a stop, with the same batches as without; a call after
@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--detections", type=Path, required=True, help="of label_detections.py")
     parser.add_argument("--legend", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=14_000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
