@@ -52,9 +52,10 @@ AU profiles of all emotions: `aus.csv`, `aus.png`.
 
 ## Do such faces help a classifier?
 {question}
-The network is small and its few epochs leave it far from done (cnn-fer2013 reaches 70 % there): a point more here need not
-be one after a long training. Added faces also make the batches larger. Three seeds tell a seed's luck poorly, and of some
-fifty differences with intervals of 95 % two or three leave out 0 by chance.
+The network is small and its few epochs leave it far from done (cnn-fer2013 reaches 70 % there): a point
+more here need not be one after a long training. Added faces also make the batches larger. Three seeds
+tell a seed's luck poorly, and of some fifty differences with intervals of 95 % two or three leave out 0
+by chance.
 
 ## Limits
 - What an emotion looks like here is what FER2013's raters called so, disgust in 436 pictures: no
