@@ -216,7 +216,9 @@ def test_a_program_that_uses_it_ends_without_a_word(landmarker_file):
         "detector.detect(np.zeros((90, 80, 3), np.uint8)); del detector; print(extractor.version)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("/64184e22\n") and done.stderr == ""
+    # Whether a picture lies at an address that its native library copies, and says so, is chance.
+    said = [line for line in done.stderr.splitlines() if "Input tensor memory is not aligned" not in line]
+    assert done.stdout.endswith("/64184e22\n") and said == []
 
 
 @pytest.mark.shared
