@@ -107,7 +107,6 @@ def view(
     width: int,
     height: int,
     rng: np.random.Generator,
-    turn: bool = True,
 ) -> Canvas:
     """Show a photo so that its largest face has a size, px, and lies at a place of a picture."""
     main = max(range(len(photo.faces)), key=lambda i: size_of(photo.faces[i]) * (photo.faces[i, 4] >= SURE))
@@ -119,7 +118,7 @@ def view(
         sides = [max(1, round(s * shrunk)) for s in grey.shape[::-1]]
         grey = cv2.resize(grey, sides, interpolation=cv2.INTER_AREA)
     fit = np.array(grey.shape[::-1]) / photo.grey.shape[::-1]
-    angle = math.radians(rng.normal(0, 8) if rng.random() < 0.8 else rng.uniform(-50, 50)) if turn else 0.0
+    angle = math.radians(rng.normal(0, 8) if rng.random() < 0.8 else rng.uniform(-50, 50))
     mirror = rng.random() < 0.5
     linear = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     if mirror:
@@ -358,7 +357,6 @@ _scenes: list[np.ndarray] = []
 
 def make_batch(step: int, size: int, seed: int) -> list[np.ndarray]:
     """Pictures uint8 (n, side, side) and the targets of each map."""
-    cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, step])
     canvases = [compose(_photos, _scenes, rng) for _ in range(size)]
     wanted = [targets(canvas) for canvas in canvases]
@@ -369,13 +367,12 @@ def batches(
     photos: list[Photo], first: int, last: int, size: int, seed: int, processes: int
 ) -> Iterator[list[np.ndarray]]:
     """Batches made in processes of their own, a few ahead of the training."""
+    cv2.setNumThreads(1)  # before any picture: forked processes would wait for OpenCV's threads for ever
     _photos[:], _scenes[:] = photos, load_scenes()
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
         ahead: deque = deque()
         for step in range(first, last + 8):
             if step < last:
                 ahead.append(pool.submit(make_batch, step, size, seed))
-            if step >= first + 8 and ahead:
+            if step >= first + 8:
                 yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
