@@ -55,7 +55,7 @@ def child(args: argparse.Namespace) -> dict[str, Any]:
     """Play one film and measure."""
     from feat_pipeline.camera import open_source, watch
     from feat_pipeline.predict import Predictor
-    from feat_pipeline.video import read_video
+    from feat_pipeline.sources.videos import read_video
 
     if args.cores[0] < (os.cpu_count() or 1):
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: args.cores[0]]))
@@ -102,7 +102,7 @@ def one_face(video: Path, count: int) -> Any:
     """Yield a video's frames within 640x480, again and again."""
     from PIL import Image, ImageOps
 
-    from feat_pipeline.video import read_video
+    from feat_pipeline.sources.videos import read_video
 
     given = 0
     while given < count:
@@ -117,7 +117,7 @@ def five_faces(photo: Path, count: int, rate: int) -> Any:
     """Move a window of 640x480 over a photo a tenth larger."""
     from PIL import Image, ImageOps
 
-    from feat_pipeline.sources import read_photo
+    from feat_pipeline.sources.photos import read_photo
 
     width, height = (round(1.1 * side) for side in SIZE)
     whole = np.asarray(ImageOps.pad(Image.fromarray(read_photo(photo)), (width, height)))

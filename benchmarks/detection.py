@@ -22,7 +22,7 @@ import pandas as pd
 from analysis.boxes import box_iou
 from feat_pipeline.detect import DETECTORS, Detection, FaceDetector, make_detector
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 MIN_IOU = 0.35
 XML_FILES = ("testing_with_face_landmarks.xml", "training_with_face_landmarks.xml")

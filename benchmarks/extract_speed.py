@@ -34,14 +34,14 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from feat_pipeline.sources import Frame
+    from feat_pipeline.sources.photos import Frame
 
 
 def run_ours(photos: list[Path], detector_name: str, out: Path) -> dict:
     from feat_pipeline.detect import make_detector
     from feat_pipeline.extract import make_extractor
     from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure
-    from feat_pipeline.sources import read_frame
+    from feat_pipeline.sources.photos import read_frame
 
     detector, extractor = make_detector(detector_name), make_extractor("embedded")
     list(measure([read_frame(photos[0])], detector, extractor))
@@ -61,7 +61,7 @@ def run_stages(photos: list[Path], detector_name: str, out: Path) -> dict:
     from feat_pipeline.detect import make_detector
     from feat_pipeline.extract import make_extractor
     from feat_pipeline.extract.measure import Measured, face_rows, make_table
-    from feat_pipeline.sources import read_frame
+    from feat_pipeline.sources.photos import read_frame
 
     detector, extractor = make_detector(detector_name), make_extractor("embedded")
     clock = [time.perf_counter()]
@@ -117,8 +117,8 @@ def run_our_video(video: Path, detector_name: str, out: Path) -> dict:
     from feat_pipeline.detect import make_detector
     from feat_pipeline.extract import DETECT_EVERY_S, make_extractor
     from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure_chunks
-    from feat_pipeline.track import add_face_ids
-    from feat_pipeline.video import read_video
+    from feat_pipeline.faces.track import add_face_ids
+    from feat_pipeline.sources.videos import read_video
 
     detector, extractor = make_detector(detector_name), make_extractor("embedded")
 
@@ -139,7 +139,7 @@ def run_mediapipe_video(video: Path, task: str, out: Path) -> dict:
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
-    from feat_pipeline.video import read_video
+    from feat_pipeline.sources.videos import read_video
 
     landmarker = vision.FaceLandmarker.create_from_options(
         vision.FaceLandmarkerOptions(
@@ -196,8 +196,8 @@ def run_pyfeat(frames: Iterable[Frame], out: Path) -> dict:
 
 
 def child(args: argparse.Namespace) -> None:
-    from feat_pipeline.sources import read_frame
-    from feat_pipeline.video import probe_video, read_video
+    from feat_pipeline.sources.photos import read_frame
+    from feat_pipeline.sources.videos import probe_video, read_video
 
     photos = sorted(args.photos.rglob("*.jpg"))
     step = max(1, len(photos) // args.n)
@@ -227,7 +227,7 @@ def write_640x360(source: Path, target: Path) -> Path:
     import av
     from PIL import Image, ImageOps
 
-    from feat_pipeline.video import probe_video, read_video
+    from feat_pipeline.sources.videos import probe_video, read_video
 
     rate = Fraction(probe_video(source).rate).limit_denominator(1001)
     with av.open(str(target), "w") as file:

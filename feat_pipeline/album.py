@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from feat_pipeline.crops import CROP_PX, FaceCrops
 from feat_pipeline.errors import UsageError
+from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.outputs import OutputFolder
 from feat_pipeline.predict import FacePrediction, Predicted
 from feat_pipeline.sheet import jpeg, slug
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 FOLDERS = ("annotated", "crops", "sheets")
 

@@ -12,7 +12,7 @@ from feat_pipeline.models import MODEL_FILE, load_model, model_name
 from feat_pipeline.models.ensemble import Ensemble, vote_weights
 from feat_pipeline.outputs import OutputFolder
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 if TYPE_CHECKING:
     from feat_pipeline.models import EmotionModel

@@ -12,7 +12,7 @@ from feat_pipeline.answers import Answers, read_answers, same_faces
 from feat_pipeline.errors import UsageError
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 if TYPE_CHECKING:
     import numpy as np

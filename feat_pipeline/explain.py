@@ -17,7 +17,7 @@ from feat_pipeline.models import load_model, model_name, models_dir
 from feat_pipeline.outputs import OutputFolder, named_errors, progress
 from feat_pipeline.records import PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.runlog import NOT_MEASURED, RunLog
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd

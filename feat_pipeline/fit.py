@@ -8,7 +8,7 @@ from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from feat_pipeline.models import LOADERS, TRAINABLE, load_model
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.registry import resolve
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PHOTO_SUFFIXES, PathLike
+from feat_pipeline.sources.photos import PHOTO_SUFFIXES, PathLike
 
 CHECKPOINT = "checkpoint.pt"
 OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json")

@@ -14,7 +14,7 @@ from typing import Any
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 LOCK = ".extracting.lock"
 

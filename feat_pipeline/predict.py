@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import ModelError
-from feat_pipeline.crops import CROP_PX, FaceCrops
 from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract import BACKENDS, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_chunks
+from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
-from feat_pipeline.sources import Frame, PathLike, Skipped, from_array, input_name, read_photo
+from feat_pipeline.sources.photos import Frame, PathLike, Skipped, from_array, input_name, read_photo
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable

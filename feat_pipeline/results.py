@@ -21,8 +21,8 @@ from feat_pipeline.outputs import OutputFolder, progress_bar
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.runlog import RunLog
 from feat_pipeline.sheet import Sheet, slug
-from feat_pipeline.sources import PathLike, Skipped, find_photos, input_name, read_frame
-from feat_pipeline.video import VIDEO_SUFFIXES
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name, read_frame
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np

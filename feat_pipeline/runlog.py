@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.extract.measure import NO_FACE, Measured, is_measured
 from feat_pipeline.outputs import OutputFolder
-from feat_pipeline.sources import Skipped
+from feat_pipeline.sources.photos import Skipped
 
 if TYPE_CHECKING:
     import pandas as pd

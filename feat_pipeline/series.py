@@ -17,8 +17,8 @@ from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.outputs import OutputFolder
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike, Skipped, find_photos, input_name
-from feat_pipeline.video import VIDEO_SUFFIXES
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ def _measured(
 
 def _with_ids(table: AUTable) -> AUTable:
     """Tell persons apart where the table does not."""
-    from feat_pipeline.track import add_face_ids
+    from feat_pipeline.faces.track import add_face_ids
 
     if "face_id" in table.frame or "time_s" not in table.frame:
         return table
@@ -215,7 +215,7 @@ def _with_ids(table: AUTable) -> AUTable:
 
 def _within(table: AUTable, sampling: Sampling | None) -> AUTable:
     """Take the rows of a table that `sampling` would read of the video."""
-    from feat_pipeline.video import wanted_frames
+    from feat_pipeline.sources.videos import wanted_frames
 
     if sampling is None or "time_s" not in table.frame:
         return table

@@ -13,7 +13,7 @@ from feat_pipeline.compare import check_draws, labelled
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.outputs import OutputFolder, named_errors
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.photos import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from embedded_data import person_fold
 
-from feat_pipeline.align import transform_points
 from feat_pipeline.detect.fast import STRIDES_PX
+from feat_pipeline.faces.align import transform_points
 
 SIDE = 320
 SURE, VISIBLE, HIDDEN = 0.9, 0.65, 0.2

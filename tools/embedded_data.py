@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from feat_pipeline.align import MESH_68, landmark_matrix, transform_points, warp
 from feat_pipeline.extract import mediapipe
 from feat_pipeline.extract.embedded import SIZE
+from feat_pipeline.faces.align import MESH_68, landmark_matrix, transform_points, warp
 
 BLENDSHAPES = list(mediapipe.BLENDSHAPES[1:])  # as the teacher orders them, without _neutral
 _SWAP = {"Left": "Right", "Right": "Left"}

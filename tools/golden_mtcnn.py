@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from mtcnn import MTCNN
 
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 
 def faces(detector: MTCNN, photo: Path) -> list[dict[str, object]]:

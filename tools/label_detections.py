@@ -18,7 +18,7 @@ import numpy as np
 
 from feat_pipeline.detect.mtcnn import MtcnnDetector
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 _teacher: MtcnnDetector | None = None
 

@@ -23,7 +23,7 @@ from embedded_data import BLENDSHAPES, MESH_68, SIZE, Faces, batches, load_split
 from torch import nn
 from torch.nn import functional as F
 
-from feat_pipeline.align import box_matrix, invert, landmark_matrix, transform_points, warp
+from feat_pipeline.faces.align import box_matrix, invert, landmark_matrix, transform_points, warp
 
 
 # --------------------------------------------------------------------------------------------- the network

@@ -22,7 +22,7 @@ from analysis.report import build_report
 from feat_pipeline import Predictor
 from feat_pipeline.cli import main
 from feat_pipeline.render import annotate, draw_panel
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 OUT = Path("reports")
 PHOTO = "multi_face.jpg"

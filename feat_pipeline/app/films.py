@@ -63,7 +63,7 @@ def look_at_film(studio: Studio, path: Path, name: object) -> FilmAnswer:
     """
     from feat_pipeline.extract.chunks import Sampling
     from feat_pipeline.film import predict_video
-    from feat_pipeline.video import probe_video
+    from feat_pipeline.sources.videos import probe_video
 
     limits, shown = studio.limits, shown_name(name) or "video"
     notes = []

@@ -13,13 +13,13 @@ import numpy as np
 from PIL import Image
 
 from feat_pipeline.app.limits import Limits, RefusedError, sentence, shown_name
-from feat_pipeline.crops import FaceCrops
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError
+from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models import SHIPPED
 from feat_pipeline.predict import FacePrediction, Predictor
 from feat_pipeline.sheet import jpeg
-from feat_pipeline.sources import Frame, PathLike, read_photo
+from feat_pipeline.sources.photos import Frame, PathLike, read_photo
 
 SHOWN_PX = 1400
 """Longest side of the photo as the page shows it."""

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from analysis.files import atomic_path
-from feat_pipeline.camera.source import CameraSource, LiveFrame
 from feat_pipeline.errors import InputError
 from feat_pipeline.film.cover import Cover
 from feat_pipeline.film.paint import FilmPainter
@@ -23,7 +22,8 @@ from feat_pipeline.film.steady import FollowedFace, Follower
 from feat_pipeline.film.writer import FilmWriter
 from feat_pipeline.outputs import named_errors
 from feat_pipeline.predict import Predictor
-from feat_pipeline.sources import PathLike
+from feat_pipeline.sources.camera import CameraSource, LiveFrame
+from feat_pipeline.sources.photos import PathLike
 
 _WAIT_S = 0.02  # for a picture, before keys are looked at again
 _KEPT = 10_000  # latencies, of the latest pictures

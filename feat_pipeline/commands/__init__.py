@@ -10,7 +10,7 @@ from typing import Any
 
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS
 from feat_pipeline.models import DEFAULT_MODELS
-from feat_pipeline.sources import input_name
+from feat_pipeline.sources.photos import input_name
 
 
 def add_command(

@@ -10,7 +10,7 @@ from typing import Any
 from feat_pipeline.commands import add_command, add_detector, add_models, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS
-from feat_pipeline.sources import input_name
+from feat_pipeline.sources.photos import input_name
 
 
 def add_commands(commands: Any) -> None:

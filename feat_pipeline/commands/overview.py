@@ -10,8 +10,8 @@ from feat_pipeline import __version__
 from feat_pipeline.commands import add_command, add_detector, add_output, print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS
-from feat_pipeline.fetch import FETCHABLE
-from feat_pipeline.sources import input_name
+from feat_pipeline.sources.photos import input_name
+from feat_pipeline.weights.fetch import FETCHABLE
 
 
 def add_commands(commands: Any) -> None:
@@ -152,7 +152,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.fetch import fetch, licences
+    from feat_pipeline.weights.fetch import fetch, licences
 
     failed = False
     for name in dict.fromkeys(arguments.names):

@@ -10,7 +10,7 @@ from feat_pipeline.commands import add_command, add_detector, add_models, add_ou
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, SHIPPED
-from feat_pipeline.sources import Skipped
+from feat_pipeline.sources.photos import Skipped
 
 _ERRORS_SHOWN = 20
 
@@ -131,7 +131,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
 def read_sampling(arguments: argparse.Namespace) -> Any:
     """Return the `Sampling` that the options of `add_sampling` ask for."""
     from feat_pipeline.extract.chunks import Sampling
-    from feat_pipeline.video import parse_every
+    from feat_pipeline.sources.videos import parse_every
 
     every_s, every_frames = parse_every(arguments.every) if arguments.every else (None, None)
     end_s = float("inf") if arguments.end is None else arguments.end

@@ -11,7 +11,7 @@ from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from feat_pipeline.models import TRAINABLE
 from feat_pipeline.models.views import VIEWS
-from feat_pipeline.sources import input_name
+from feat_pipeline.sources.photos import input_name
 
 SETTINGS = ("epochs", "batch", "rate", "patience", "architecture", "start", "views")
 GAN = "gan"

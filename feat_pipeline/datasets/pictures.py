@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from analysis.facs import in_order
-from feat_pipeline.align import warp
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.listing import Listed
 from feat_pipeline.detect import FaceDetector
 from feat_pipeline.errors import InputError
+from feat_pipeline.faces.align import warp
 from feat_pipeline.outputs import progress
-from feat_pipeline.sources import Skipped, input_name, read_frame
+from feat_pipeline.sources.photos import Skipped, input_name, read_frame
 
 SIZE = 48
 

@@ -22,7 +22,7 @@ from feat_pipeline.datasets.npz import load_faces
 from feat_pipeline.datasets.pictures import SIZE, read_pictures
 from feat_pipeline.detect import FaceDetector, make_detector
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.sources import find_photos
+from feat_pipeline.sources.photos import find_photos
 
 KINDS = ("fer2013", "npz", "folder", "ckplus", "jaffe")
 _LOOKED_AT = 20  # pictures whose names tell what a folder is

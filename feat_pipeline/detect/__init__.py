@@ -131,7 +131,7 @@ def check_frame(frame_rgb: np.ndarray) -> None:
     if dtype != np.uint8 or len(shape) != 3 or shape[-1] != 3 or 0 in shape:
         raise InputError(
             f"frame_rgb: expected uint8 of shape (height, width, 3), got {dtype} of shape {shape}; "
-            "feat_pipeline.sources.from_array converts grey and RGBA pictures"
+            "feat_pipeline.sources.photos.from_array converts grey and RGBA pictures"
         )
 
 

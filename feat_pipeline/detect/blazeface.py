@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from feat_pipeline.detect import Detection, check_frame, check_range, shrink, to_detections
-from feat_pipeline.mediapipe_bundle import DETECTOR, check_package, find_bundle, open_task, picture
+from feat_pipeline.weights.mediapipe import DETECTOR, check_package, find_bundle, open_task, picture
 
 #: The network sees 128 x 128 px; smaller faces than this part of what it is shown escape it.
 _LEAST_PART = 0.2

@@ -13,7 +13,7 @@ import numpy as np
 
 from feat_pipeline.detect import Detection, check_frame, check_range, shrink, to_detections
 from feat_pipeline.detect.mtcnn_nets import PATCH_PX, build_onet, build_pnet, build_rnet
-from feat_pipeline.runtime import open_session
+from feat_pipeline.weights.onnx_session import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -13,10 +13,10 @@ import numpy as np
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.extract.measure import BATCH_FRAMES
-from feat_pipeline.sources import Frame, Skipped, input_name, read_frame
+from feat_pipeline.sources.photos import Frame, Skipped, input_name, read_frame
 
 if TYPE_CHECKING:
-    from feat_pipeline.video import VideoInfo
+    from feat_pipeline.sources.videos import VideoInfo
 
 #: A video is cut at the first frame that decoding can begin with after so many frames.
 STRETCH_FRAMES = 30 * BATCH_FRAMES
@@ -24,7 +24,7 @@ STRETCH_FRAMES = 30 * BATCH_FRAMES
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of videos are looked at; see `feat_pipeline.video.read_video`."""
+    """Which frames of videos are looked at; see `feat_pipeline.sources.videos.read_video`."""
 
     start_s: float = 0.0
     end_s: float = float("inf")
@@ -32,7 +32,7 @@ class Sampling:
     every_frames: int | None = None
 
     def __post_init__(self) -> None:
-        from feat_pipeline.video import check_range
+        from feat_pipeline.sources.videos import check_range
 
         check_range(self.start_s, self.end_s, self.every_s, self.every_frames)
 
@@ -81,7 +81,7 @@ class Stretch:
 
     def read(self) -> Iterator[Frame | Skipped]:
         """Read its frames, one at a time."""
-        from feat_pipeline.video import read_video
+        from feat_pipeline.sources.videos import read_video
 
         try:
             info = _probed(str(self.path), tuple(_state(self.path)))
@@ -127,7 +127,7 @@ def plan(paths: Iterable[Path], sampling: Sampling) -> list[Chunk]:
     list of Chunk
         The same for the same files, whatever was measured before.
     """
-    from feat_pipeline.video import VIDEO_SUFFIXES
+    from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
     chunks: list[Chunk] = []
     photos: list[Path] = []
@@ -150,7 +150,7 @@ def plan(paths: Iterable[Path], sampling: Sampling) -> list[Chunk]:
 
 
 def _stretches(path: Path, wanted: Sampling) -> list[Chunk]:
-    from feat_pipeline.video import wanted_frames
+    from feat_pipeline.sources.videos import wanted_frames
 
     try:
         info = _probed(str(path), tuple(_state(path)))
@@ -176,7 +176,7 @@ def _stretches(path: Path, wanted: Sampling) -> list[Chunk]:
 @lru_cache(maxsize=2)
 def _probed(path: str, state: tuple[Any, ...]) -> VideoInfo:
     """Return what `probe_video` finds, once for all stretches of a file in this state."""
-    from feat_pipeline.video import probe_video
+    from feat_pipeline.sources.videos import probe_video
 
     return probe_video(path)
 

@@ -18,8 +18,8 @@ from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
 from feat_pipeline.extract.chunks import Sampling, plan
 from feat_pipeline.extract.measure import BATCH_FRAMES, Measured, face_rows, make_table
 from feat_pipeline.outputs import OutputFolder, named_errors, progress
-from feat_pipeline.sources import Frame, PathLike, Skipped, find_photos
-from feat_pipeline.video import VIDEO_SUFFIXES
+from feat_pipeline.sources.photos import Frame, PathLike, Skipped, find_photos
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feat_pipeline.align import (
+from feat_pipeline.errors import UnavailableError
+from feat_pipeline.extract import FaceAUs
+from feat_pipeline.extract.evidence import head_evidence, measure_evidence
+from feat_pipeline.faces.align import (
     box_matrix,
     euler_rad,
     invert,
@@ -17,11 +20,8 @@ from feat_pipeline.align import (
     transform_points,
     warp,
 )
-from feat_pipeline.errors import UnavailableError
-from feat_pipeline.extract import FaceAUs
-from feat_pipeline.extract.evidence import head_evidence, measure_evidence
 from feat_pipeline.models import models_dir
-from feat_pipeline.runtime import open_session
+from feat_pipeline.weights.onnx_session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

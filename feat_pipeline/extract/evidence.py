@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from feat_pipeline.align import TEMPLATE_5
+from feat_pipeline.faces.align import TEMPLATE_5
 
 #: Where the jaw's drop (AU26) becomes the mouth's stretch (AU27), which FACS codes instead, in jawOpen.
 _WIDE_OPEN = 0.35
@@ -49,7 +49,7 @@ def measure_evidence(
     rotations : ndarray of float, shape (n, 3, 3)
         The head's rotation in the crop.
     crops : ndarray of uint8, shape (n, size, size)
-        Aligned crops (see `feat_pipeline.align.landmark_matrix`).
+        Aligned crops (see `feat_pipeline.faces.align.landmark_matrix`).
     names : tuple of str, length b
         Names of the blendshapes, ending in Left or Right where there are two.
 

@@ -17,7 +17,7 @@ from feat_pipeline.extract.measure import Measured, face_rows, make_table, measu
 from feat_pipeline.extract.parts import Parts
 from feat_pipeline.registry import resolve
 from feat_pipeline.runlog import Tally
-from feat_pipeline.sources import Skipped, input_name
+from feat_pipeline.sources.photos import Skipped, input_name
 
 if TYPE_CHECKING:
     import pandas as pd

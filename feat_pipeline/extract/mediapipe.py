@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.facs import BLENDSHAPE_PROXIES, column
-from feat_pipeline.align import (
+from feat_pipeline.extract import FaceAUs
+from feat_pipeline.faces.align import (
     MESH_68,
     box_matrix,
     euler_rad,
@@ -23,8 +24,7 @@ from feat_pipeline.align import (
     transform_points,
     warp,
 )
-from feat_pipeline.extract import FaceAUs
-from feat_pipeline.mediapipe_bundle import (
+from feat_pipeline.weights.mediapipe import (
     bundle_version,
     check_package,
     fetch,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.autable import LANDMARK_COLUMNS, POSE_COLUMNS
-from feat_pipeline.align import invert, landmark_matrix, transform_points
 from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.openface_pictures import (
     AU_COLUMNS,
@@ -25,14 +24,15 @@ from feat_pipeline.extract.openface_pictures import (
     Pictures,
 )
 from feat_pipeline.extract.openface_tool import STALLED_S, OpenFaceError, find_openface
+from feat_pipeline.faces.align import invert, landmark_matrix, transform_points
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from feat_pipeline.detect import Detection
 
-#: Box of the 68 landmarks in an upright crop (see `feat_pipeline.align.landmark_matrix`), in its sides, and
-#: in MTCNN's box, in its width and height: medians of 226 photos. OpenFace moves MTCNN's boxes likewise.
+#: Box of the 68 landmarks in an upright crop (see `feat_pipeline.faces.align.landmark_matrix`), in its sides,
+#: and in MTCNN's box, in its width and height: medians of 226 photos. OpenFace moves MTCNN's boxes likewise.
 CROP_XYXY = (0.190, 0.272, 0.808, 0.863)
 BOX_XYXY = (-0.001, 0.242, 1.022, 1.050)
 #: Least overlap, shared area relative to the union, of a detected face and the one that OpenFace measured.

@@ -31,8 +31,8 @@ from feat_pipeline.extract.openface_pictures import (
 from feat_pipeline.extract.openface_tool import STALLED_S, VIDEO, OpenFace, OpenFaceError, find_openface
 from feat_pipeline.outputs import OutputFolder, named_errors, only_run, progress_bar
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike, Skipped, find_photos, input_name, read_frame
-from feat_pipeline.video import VIDEO_SUFFIXES, probe_video
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name, read_frame
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video
 
 if TYPE_CHECKING:
     import pandas as pd

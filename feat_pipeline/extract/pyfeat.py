@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from analysis.facs import BACKEND_AUS, column
-from feat_pipeline.align import MESH_68
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.pyfeat_guard import untouched
 from feat_pipeline.extract.pyfeat_pose import pose_of_angles, pose_of_mesh
-from feat_pipeline.extract.pyfeat_weights import MULTITASK, installed_version, resources
+from feat_pipeline.faces.align import MESH_68
+from feat_pipeline.weights.pyfeat import MULTITASK, installed_version, resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

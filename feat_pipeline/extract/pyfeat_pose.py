@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from feat_pipeline.align import euler_rad
+from feat_pipeline.faces.align import euler_rad
 
 _MIRROR_Y_AND_Z = np.diag([1.0, -1.0, -1.0])
 _MESH = 468
@@ -24,7 +24,7 @@ def pose_of_angles(pitch: np.ndarray, roll: np.ndarray, yaw: np.ndarray) -> np.n
     Returns
     -------
     ndarray of float64, shape (n, 3)
-        See `feat_pipeline.align.euler_rad`.
+        See `feat_pipeline.faces.align.euler_rad`.
     """
     from scipy.spatial.transform import Rotation
 
@@ -45,7 +45,7 @@ def pose_of_mesh(mesh: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n, 3)
-        See `feat_pipeline.align.euler_rad`.
+        See `feat_pipeline.faces.align.euler_rad`.
     """
     import torch
     from feat.utils.face_pose import estimate_face_pose_from_mesh

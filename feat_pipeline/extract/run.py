@@ -23,8 +23,8 @@ from feat_pipeline.extract.measure import make_table
 from feat_pipeline.extract.parts import Parts, remove_leftovers
 from feat_pipeline.outputs import OutputFolder, named_errors, only_run, progress_bar
 from feat_pipeline.runlog import RunLog
-from feat_pipeline.sources import PathLike, Skipped, find_photos
-from feat_pipeline.video import VIDEO_SUFFIXES
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ def extract(
     -------
     ExtractResult
         The table has the column ``face_id`` where a video is among the inputs: the same number for the same
-        face throughout it (see `feat_pipeline.track`).
+        face throughout it (see `feat_pipeline.faces.track`).
 
     Raises
     ------
@@ -294,7 +294,7 @@ class _Job:
 
 def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
-    from feat_pipeline.track import MAX_GAP_S, STEPS_BRIDGED, FaceTracker
+    from feat_pipeline.faces.track import MAX_GAP_S, STEPS_BRIDGED, FaceTracker
 
     current, tracker = "", FaceTracker()
     for rows in chunks:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from feat_pipeline.film.steady import FollowedFace
-from feat_pipeline.sources import Frame
+from feat_pipeline.sources.photos import Frame
 
 AFTER_S = 1.0
 """So long a face stays hidden at its last place."""

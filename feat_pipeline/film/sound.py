@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources import PathLike
-from feat_pipeline.videoindex import open_video, probe_video, read_packets, video_stream
+from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.sources.video_index import open_video, probe_video, read_packets, video_stream
 
 COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 """Codecs that go over as they are: players know them in MP4."""

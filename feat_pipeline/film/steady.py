@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feat_pipeline.faces.track import MAX_GAP_S, FaceTracker
 from feat_pipeline.predict import FacePrediction
-from feat_pipeline.track import MAX_GAP_S, FaceTracker
 
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
@@ -37,7 +37,7 @@ class FollowedFace(FacePrediction):
     Parameters
     ----------
     face_id : int
-        The same number for the same face; see `feat_pipeline.track`.
+        The same number for the same face; see `feat_pipeline.faces.track`.
     raw : FacePrediction
         What the models say of this frame alone.
     labels : dict of str to str

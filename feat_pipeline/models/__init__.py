@@ -49,7 +49,7 @@ class EmotionModel(Protocol):
     classes_ : ndarray of str, shape (K,)
         Emotions, in the order of the columns of `predict_proba`.
     consumes : {'aus', 'pixels', 'both'}
-        What it looks at: an AU table, or face crops, which come as `feat_pipeline.crops.FaceCrops` (for
+        What it looks at: an AU table, or face crops, which come as `feat_pipeline.faces.crops.FaceCrops` (for
         numpy an array of uint8 RGB, shape (n, 160, 160, 3)); of an ensemble perhaps both.
     """
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from analysis.facs import in_order
 from analysis.files import atomic_path
-from feat_pipeline.align import box_matrix, warp
-from feat_pipeline.crops import FaceCrops
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.faces.align import box_matrix, warp
+from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models import MODEL_FILE
 from feat_pipeline.outputs import named_errors
 

@@ -22,7 +22,7 @@ from feat_pipeline.models.architectures import (
     Relu,
     published,
 )
-from feat_pipeline.runtime import open_session
+from feat_pipeline.weights.onnx_session import open_session
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

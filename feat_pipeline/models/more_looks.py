@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from feat_pipeline.crops import FaceCrops
+from feat_pipeline.faces.crops import FaceCrops
 
 VIEWS = "ten-crop"  # the best of the views on FER2013's PublicTest, see the network's card
 IN_THE_MIRROR = "the face and its mirror image"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from analysis.facs import EMOTIONS
-from feat_pipeline.crops import FaceCrops
 from feat_pipeline.errors import InputError, UnavailableError
+from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.base import as_seen, read_model, write_model
 from feat_pipeline.outputs import OutputFolder
 from feat_pipeline.runlog import RunLog

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.facs import REGIONS
-from feat_pipeline.align import box_matrix, transform_points
 from feat_pipeline.errors import InputError
+from feat_pipeline.faces.align import box_matrix, transform_points
 from feat_pipeline.models.base import seen_matrix
 
 if TYPE_CHECKING:

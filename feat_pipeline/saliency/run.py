@@ -18,7 +18,7 @@ from feat_pipeline.runlog import RunLog
 from feat_pipeline.saliency.agreement import Agreement
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.look import Look
-from feat_pipeline.sources import PathLike, Skipped, find_photos, read_frame
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +182,7 @@ def _people(photos: list[Path], pattern: str) -> dict[str, str]:
     import pandas as pd
 
     from analysis.labels import group_column
-    from feat_pipeline.sources import input_name
+    from feat_pipeline.sources.photos import input_name
 
     names = [input_name(photo) for photo in photos]
     return dict(zip(names, group_column(pd.DataFrame({"input": names}), f"input:{pattern}"), strict=True))

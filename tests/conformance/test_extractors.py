@@ -12,8 +12,8 @@ from feat_pipeline.detect import Detection, make_detector
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
 from feat_pipeline.extract.pyfeat_guard import untouched
-from feat_pipeline.extract.pyfeat_weights import NEEDED
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
+from feat_pipeline.weights.pyfeat import NEEDED
 from tests.feat_pipeline.extract.pyfeat_made import made_resources, make_weights
 
 # py-feat's weights are rarely on a machine that runs tests. Small made ones go through its own loading code
@@ -103,7 +103,7 @@ def test_the_same_picture_gives_the_same_numbers_alone_and_in_a_batch(extractor,
 
 
 def test_a_mirror_image_has_the_same_aus_and_mirrored_landmarks(sensible, detector, single):
-    from feat_pipeline.align import MIRROR_68
+    from feat_pipeline.faces.align import MIRROR_68
 
     ((face,),) = sensible.extract([single], [detector.detect(single)])
     mirror = np.ascontiguousarray(single[:, ::-1])

@@ -148,7 +148,7 @@ Found = tuple[dict[str, int], list[str]]
 
 
 def _photo(path: Path) -> Found:
-    from feat_pipeline.sources import Skipped, read_frame
+    from feat_pipeline.sources.photos import Skipped, read_frame
 
     item = read_frame(path)
     if isinstance(item, Skipped):
@@ -157,8 +157,8 @@ def _photo(path: Path) -> Found:
 
 
 def _video(path: Path) -> Found:
-    from feat_pipeline.sources import Frame
-    from feat_pipeline.video import read_video
+    from feat_pipeline.sources.photos import Frame
+    from feat_pipeline.sources.videos import read_video
 
     values, reasons = {}, []
     for item in read_video(path):

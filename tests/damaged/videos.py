@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.damaged.damage import ANY, REFUSED, TOLD, USED, Damaged, everyday, one
 from tests.damaged.photos import encoded, picture
-from tests.feat_pipeline.videos import write_sound, write_video
+from tests.feat_pipeline.sources.made_videos import write_sound, write_video
 
 FRAMES = 20
 _SIZE = (64, 48)

@@ -11,7 +11,7 @@ from analysis.logit import MultinomialLogit
 from feat_pipeline.album import Drawing
 from feat_pipeline.commands import photos as photos_command
 from feat_pipeline.errors import UsageError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import au_rows, save
 from tests.feat_pipeline.fakes import FACE_RED, draw_face
 

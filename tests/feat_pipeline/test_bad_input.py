@@ -17,7 +17,7 @@ from analysis.logit import MultinomialLogit
 from feat_pipeline.errors import OutputError
 from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.outputs import OutputFolder
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import au_rows, save
 from tests.feat_pipeline.fakes import draw_face
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.errors import InputError, OutputError, UsageError
+from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.models import load_model
 from feat_pipeline.models.base import as_seen
 from feat_pipeline.models.cnn import NETWORK, CnnClassifier

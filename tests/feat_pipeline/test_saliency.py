@@ -12,9 +12,9 @@ import torch
 from analysis.explain import explain
 from analysis.logit import MultinomialLogit
 from analysis.plots import saliency
-from feat_pipeline.align import box_matrix, transform_points, warp
 from feat_pipeline.augment import Augment
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.faces.align import box_matrix, transform_points, warp
 from feat_pipeline.models.base import as_seen
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.predict import FacePrediction

@@ -10,7 +10,7 @@ from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract.chunks import Sampling
 from feat_pipeline.series import series_files
 from tests.feat_pipeline.fakes import draw_face
-from tests.feat_pipeline.videos import write_video
+from tests.feat_pipeline.sources.made_videos import write_video
 
 RATE = 25
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from feat_pipeline.predict import Predictor
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import save
-from tests.feat_pipeline.videos import write_video
+from tests.feat_pipeline.sources.made_videos import write_video
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_small_and_cut_faces_do_no_harm(predictor, feat_photos, tmp_path):
 
 def test_one_picture_gives_the_same_numbers_wherever_it_comes_from(run, feat_photos, tmp_path):
     from feat_pipeline.app.studio import Studio
-    from feat_pipeline.camera.source import open_source
+    from feat_pipeline.sources.camera import open_source
 
     rgb = np.ascontiguousarray(read_photo(feat_photos / "multi_face.jpg")[:, :601])  # two of the faces
     photo = save(rgb, tmp_path / "photo.png")

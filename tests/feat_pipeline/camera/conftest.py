@@ -4,11 +4,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from feat_pipeline.camera.source import CameraSource
 from feat_pipeline.predict import Predictor
-from feat_pipeline.sources import Frame
+from feat_pipeline.sources.camera import CameraSource
+from feat_pipeline.sources.photos import Frame
 from tests.feat_pipeline.fakes import draw_face
-from tests.feat_pipeline.videos import write_video
+from tests.feat_pipeline.sources.made_videos import write_video
 
 SIZE = (160, 120)
 

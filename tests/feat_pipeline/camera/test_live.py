@@ -14,7 +14,7 @@ from feat_pipeline.camera import window as window_module
 from feat_pipeline.camera.page import PageView
 from feat_pipeline.camera.window import WindowView
 from feat_pipeline.predict import Predictor
-from feat_pipeline.video import probe_video, read_video
+from feat_pipeline.sources.videos import probe_video, read_video
 from tests.feat_pipeline.camera.conftest import Screen, endless
 from tests.feat_pipeline.fakes import FakeDetector
 

@@ -6,7 +6,7 @@ import pytest
 from feat_pipeline.detect import available_detectors, make_detector
 from feat_pipeline.detect.blazeface import _starts, _suppress, _tiles
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 
 @pytest.mark.parametrize("shape", [(300, 500), (500, 300), (64, 640), (37, 41)])

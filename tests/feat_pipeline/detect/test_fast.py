@@ -8,7 +8,7 @@ from skimage import data
 from feat_pipeline.detect import make_detector
 from feat_pipeline.detect.fast import decode, one_per_face
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 
 @pytest.fixture(scope="module")

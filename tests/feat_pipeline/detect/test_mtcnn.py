@@ -11,7 +11,7 @@ import pytest
 from feat_pipeline.detect import make_detector, mtcnn_nets
 from feat_pipeline.detect.mtcnn import _suppress
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 GOLDEN = json.loads(Path(__file__).with_name("mtcnn_golden.json").read_text(encoding="utf-8"))["photos"]
 # Two of its proposals score 1 less one float32 step, so rounding decides which of them leads the cascade.

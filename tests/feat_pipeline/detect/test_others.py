@@ -3,7 +3,7 @@ import pytest
 
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feat_pipeline.extract import pyfeat_weights
-from feat_pipeline.extract.pyfeat_weights import NEEDED, RETINAFACE, Weights
+from feat_pipeline.weights import pyfeat as pyfeat_weights
+from feat_pipeline.weights.pyfeat import NEEDED, RETINAFACE, Weights
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

@@ -11,7 +11,7 @@ from feat_pipeline.extract.measure import measure_chunks
 from feat_pipeline.extract.run import extract
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
-from tests.feat_pipeline.videos import write_video
+from tests.feat_pipeline.sources.made_videos import write_video
 
 SHARP = {"qp": "4", "sc_threshold": "0"}  # keyframes at every twelfth frame and nowhere else
 

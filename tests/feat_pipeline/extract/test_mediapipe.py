@@ -6,13 +6,13 @@ import pytest
 
 from analysis.autable import AUTable
 from analysis.facs import BLENDSHAPE_PROXIES
-from feat_pipeline.align import MESH_68, MIRROR_68
 from feat_pipeline.detect import Detection, make_detector
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.extract.mediapipe import BLENDSHAPES, MediapipeExtractor, proxy_aus
-from feat_pipeline.sources import Frame, read_photo
+from feat_pipeline.faces.align import MESH_68, MIRROR_68
+from feat_pipeline.sources.photos import Frame, read_photo
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +142,8 @@ def test_the_environment_names_the_bundle(landmarker_file, monkeypatch):
 
 def test_without_a_bundle_it_names_the_command_that_mends_it(monkeypatch, tmp_path):
     monkeypatch.setenv("FEAT_MEDIAPIPE_MODEL", str(tmp_path / "gone.task"))
-    monkeypatch.setattr("feat_pipeline.mediapipe_bundle.find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.mediapipe_bundle.version", lambda name: "1.2.2")
+    monkeypatch.setattr("feat_pipeline.weights.mediapipe.find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.weights.mediapipe.version", lambda name: "1.2.2")
     for ask in (MediapipeExtractor.check, MediapipeExtractor):
         with pytest.raises(UnavailableError, match="run: feat-pipeline models fetch mediapipe"):
             ask()

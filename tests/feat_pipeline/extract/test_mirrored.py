@@ -2,13 +2,13 @@ import cv2
 import numpy as np
 import pytest
 
-from feat_pipeline.crops import FaceCrops
 from feat_pipeline.detect import Detection
 from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.mirrored import MirroredExtractor
+from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.ensemble import Ensemble
 from feat_pipeline.models.more_looks import MirroredModel, with_more_looks
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 SIDES = {"AU51_r": "AU52_r", "AU55_r": "AU56_r", "AU61_r": "AU62_r"}
 

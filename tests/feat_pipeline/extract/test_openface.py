@@ -7,7 +7,7 @@ from feat_pipeline.detect import Detection
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.extract.openface import BOX_XYXY, OpenFaceExtractor, match, tight_box
 from feat_pipeline.extract.openface_tool import OpenFaceError
-from feat_pipeline.sources import Frame
+from feat_pipeline.sources.photos import Frame
 from tests.feat_pipeline.extract.openface_made import INTENSITIES, PRESENCES, SHAPE, make_openface
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
 
@@ -129,7 +129,7 @@ def test_the_box_that_it_begins_with_is_tight_around_the_landmarks():
 
 @pytest.mark.parametrize("turn_deg", [0, 25, -40])
 def test_with_points_the_box_follows_them_and_not_the_roll(turn_deg):
-    from feat_pipeline.align import TEMPLATE_5
+    from feat_pipeline.faces.align import TEMPLATE_5
 
     angle = np.radians(turn_deg)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

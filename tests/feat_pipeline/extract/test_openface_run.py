@@ -14,7 +14,7 @@ from feat_pipeline.extract import openface_run
 from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.extract.openface_run import class_names, run_openface
 from feat_pipeline.outputs import only_run
-from feat_pipeline.sources import find_photos
+from feat_pipeline.sources.photos import find_photos
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.extract.openface_made import make_docker, make_openface
 from tests.feat_pipeline.fakes import draw_face

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from analysis.autable import AUTable
-from feat_pipeline.align import euler_rad
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.extract import BACKENDS, available_backends, choose_backend, make_extractor, pyfeat_weights
+from feat_pipeline.extract import BACKENDS, available_backends, choose_backend, make_extractor
 from feat_pipeline.extract.pyfeat import LARGEST_CROP, PyfeatV2Extractor, _cut, _placement
 from feat_pipeline.extract.pyfeat_pose import pose_of_angles
-from feat_pipeline.extract.pyfeat_weights import MULTITASK, NEEDED, RETINAFACE, installed_version
+from feat_pipeline.faces.align import euler_rad
+from feat_pipeline.weights import pyfeat as pyfeat_weights
+from feat_pipeline.weights.pyfeat import MULTITASK, NEEDED, RETINAFACE, installed_version
 from tests.feat_pipeline.extract.pyfeat_made import REVISION, place, place_empty
 
 

@@ -16,8 +16,8 @@ from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.extract.pyfeat_guard import untouched
 from feat_pipeline.extract.pyfeat_pose import pose_of_mesh
-from feat_pipeline.extract.pyfeat_weights import BLENDSHAPES, MULTITASK, NEEDED
-from feat_pipeline.sources import Frame, read_photo
+from feat_pipeline.sources.photos import Frame, read_photo
+from feat_pipeline.weights.pyfeat import BLENDSHAPES, MULTITASK, NEEDED
 from tests.feat_pipeline.extract.pyfeat_made import canonical_mesh, made_resources, make_weights, place
 
 pytestmark = pytest.mark.slow

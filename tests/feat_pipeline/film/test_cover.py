@@ -2,7 +2,7 @@ import numpy as np
 
 from feat_pipeline.film.cover import Cover
 from feat_pipeline.film.steady import Follower
-from feat_pipeline.sources import Frame
+from feat_pipeline.sources.photos import Frame
 from tests.feat_pipeline.render.made import made_face
 
 BOX = (20, 30, 60, 90)

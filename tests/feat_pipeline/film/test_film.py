@@ -11,10 +11,10 @@ from feat_pipeline.film import predict_video
 from feat_pipeline.film.run import FilmPainter
 from feat_pipeline.predict import Predictor
 from feat_pipeline.results import predict_files
-from feat_pipeline.video import probe_video, read_video
+from feat_pipeline.sources.videos import probe_video, read_video
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
 from tests.feat_pipeline.film.test_writer import write_tone
-from tests.feat_pipeline.videos import packet_places, write_video
+from tests.feat_pipeline.sources.made_videos import packet_places, write_video
 
 SIZE = (160, 120)
 SHARP = {"qp": "6", "sc_threshold": "0"}

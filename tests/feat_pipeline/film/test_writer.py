@@ -6,8 +6,8 @@ import pytest
 
 from feat_pipeline.errors import OutputError
 from feat_pipeline.film import FilmWriter
-from feat_pipeline.video import probe_video, read_video
-from tests.feat_pipeline.videos import grey, number_of, quarters, write_video
+from feat_pipeline.sources.videos import probe_video, read_video
+from tests.feat_pipeline.sources.made_videos import grey, number_of, quarters, write_video
 
 TONE_RATE = 32_000
 

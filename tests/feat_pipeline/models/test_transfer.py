@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from feat_pipeline.align import box_matrix, warp
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
+from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.models import load_model
 from feat_pipeline.models.transfer import EmbeddedBackbone, TransferClassifier
 from tests.feat_pipeline.models.made import faces

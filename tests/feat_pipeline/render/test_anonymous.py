@@ -6,7 +6,7 @@ import pytest
 from feat_pipeline.detect import Detection
 from feat_pipeline.predict import Predictor
 from feat_pipeline.render import hide_faces
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 
 def found_again(face, found):

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.sources import MAX_PIXELS, Frame, PathLike, Skipped, from_array
-from feat_pipeline.videoindex import (
+from feat_pipeline.sources.photos import MAX_PIXELS, Frame, PathLike, Skipped, from_array
+from feat_pipeline.sources.video_index import (
     VideoInfo,
     open_video,
     probe_video,

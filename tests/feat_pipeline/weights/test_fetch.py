@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from feat_pipeline import fetch as module
 from feat_pipeline.errors import UnavailableError, UsageError
-from feat_pipeline.extract import pyfeat_weights
-from feat_pipeline.extract.pyfeat_weights import NEEDED
-from feat_pipeline.fetch import FETCHABLE, fetch, licences, reachable
+from feat_pipeline.weights import fetch as module
+from feat_pipeline.weights import pyfeat as pyfeat_weights
+from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences, reachable
+from feat_pipeline.weights.pyfeat import NEEDED
 from tests.feat_pipeline.extract.pyfeat_made import REVISION, place_empty
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.data import astronaut
 
-from feat_pipeline.crops import CROP_PX, FaceCrops
+from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.models.base import as_seen
 
 BOX = (170.0, 60.0, 280.0, 180.0)

@@ -6,11 +6,18 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from feat_pipeline import video
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.sources import Frame, Skipped
-from feat_pipeline.video import VIDEO_SUFFIXES, parse_every, probe_video, read_video, wanted_frames
-from tests.feat_pipeline.videos import grey, number_of, packet_places, quarters, write_sound, write_video
+from feat_pipeline.sources import videos as video
+from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES, parse_every, probe_video, read_video, wanted_frames
+from tests.feat_pipeline.sources.made_videos import (
+    grey,
+    number_of,
+    packet_places,
+    quarters,
+    write_sound,
+    write_video,
+)
 
 KINDS = {
     "h264.mp4": {},
@@ -342,7 +349,7 @@ def test_an_interval_without_a_frame_is_empty(made):
 
 
 def test_suffixes_are_lower_case_and_apart_from_photos():
-    from feat_pipeline.sources import PHOTO_SUFFIXES
+    from feat_pipeline.sources.photos import PHOTO_SUFFIXES
 
     assert {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"} <= VIDEO_SUFFIXES
     assert not VIDEO_SUFFIXES & PHOTO_SUFFIXES and all(s == s.lower() for s in VIDEO_SUFFIXES)

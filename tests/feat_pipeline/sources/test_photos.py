@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from feat_pipeline import sources
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources import (
+from feat_pipeline.sources import photos as sources
+from feat_pipeline.sources.photos import (
     Frame,
     Skipped,
     find_photos,

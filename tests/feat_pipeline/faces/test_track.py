@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.track import FaceTracker, add_face_ids
-from feat_pipeline.video import read_video
+from feat_pipeline.faces.track import FaceTracker, add_face_ids
+from feat_pipeline.sources.videos import read_video
 
 SIZE = 90.0
 

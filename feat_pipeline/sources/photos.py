@@ -22,7 +22,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.photocheck import check_layout, check_whole
+from feat_pipeline.sources.photo_damage import check_layout, check_whole
 
 MAX_PIXELS = 100_000_000
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feat_pipeline.errors import OutputError, UnavailableError, UsageError
-from feat_pipeline.extract.pyfeat_weights import NEEDED, Weights, resources
 from feat_pipeline.registry import resolve
+from feat_pipeline.weights.pyfeat import NEEDED, Weights, resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

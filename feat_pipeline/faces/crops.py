@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from feat_pipeline.align import box_matrix, inside_matrix, warp
+from feat_pipeline.faces.align import box_matrix, inside_matrix, warp
 
 CROP_PX = 160
 

@@ -2,9 +2,9 @@ import zlib
 
 import pytest
 
-from feat_pipeline.sources import Frame, Skipped
-from feat_pipeline.video import probe_video, read_video
-from tests.feat_pipeline.videos import packet_places, write_video
+from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.videos import probe_video, read_video
+from tests.feat_pipeline.sources.made_videos import packet_places, write_video
 
 KINDS = {
     "h264.mkv": {},

@@ -10,8 +10,8 @@ import zipfile
 
 import pytest
 
-from feat_pipeline import mediapipe_bundle as bundle
 from feat_pipeline.errors import OutputError, UnavailableError
+from feat_pipeline.weights import mediapipe as bundle
 
 CONTENT = b"a bundle of 37 bytes, as far as it goes"
 

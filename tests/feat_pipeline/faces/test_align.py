@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from feat_pipeline.align import (
+from feat_pipeline.faces.align import (
     BOX_SCALE,
     MIRROR_68,
     TEMPLATE_5,

@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources import Frame, Skipped, input_name
+from feat_pipeline.sources.photos import Frame, Skipped, input_name
 
 _OPEN_S, _READ_S = 10.0, 10.0  # that a network stream may keep silent
 _URL = re.compile(r"(?i)(rtsps?|rtmps?|https?|udp|tcp|srt)://")
@@ -207,7 +207,7 @@ def _open_stream(address: str) -> CameraSource:
 
 
 def _open_file(path: Path) -> CameraSource:
-    from feat_pipeline.video import probe_video, read_video
+    from feat_pipeline.sources.videos import probe_video, read_video
 
     try:
         info = probe_video(path)

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from feat_pipeline.camera.source import CameraSource, open_source
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources import Frame
+from feat_pipeline.sources.camera import CameraSource, open_source
+from feat_pipeline.sources.photos import Frame
 
 
 def made(index):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources import read_photo
+from feat_pipeline.sources.photos import read_photo
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Photos, videos, cameras and arrays in, `Frame` out."""

@@ -1,0 +1,1 @@
+"""Network weights: what ships, what can be fetched, and ONNX sessions."""
