@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from feat_pipeline.extract.run import ExtractResult
     from feat_pipeline.models import list_models, load_model
     from feat_pipeline.predict import FacePrediction, Predictor
     from feat_pipeline.render import annotate
+    from feat_pipeline.runs.extract import ExtractResult
 
 _HOMES = {
-    "ExtractResult": "feat_pipeline.extract.run",
+    "ExtractResult": "feat_pipeline.runs.extract",
     "FacePrediction": "feat_pipeline.predict",
     "Predictor": "feat_pipeline.predict",
     "annotate": "feat_pipeline.render",

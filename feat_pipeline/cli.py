@@ -9,19 +9,12 @@ from collections.abc import Sequence
 
 from analysis.errors import AnalysisError
 from feat_pipeline import __version__
-from feat_pipeline.commands import (
-    app,
-    camera,
-    generating,
-    openface,
-    overview,
-    photos,
-    saliency,
-    say,
-    series,
-    tables,
-    training,
-)
+from feat_pipeline.commands import app, camera, openface, saliency, say, series
+from feat_pipeline.commands import backends as overview
+from feat_pipeline.commands import fit as tables
+from feat_pipeline.commands import generate as generating
+from feat_pipeline.commands import predict as photos
+from feat_pipeline.commands import train as training
 from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
 
 EXIT_INTERRUPTED = 130

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.outputs import OutputFolder
-from feat_pipeline.runlog import RunLog
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.runlog import RunLog
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,7 @@ class FaceGenerator:
 
         if not hasattr(self, "weights_"):
             raise UsageError(
-                "the generator is not trained: call feat_pipeline.generate_learn.train_gan first"
+                "the generator is not trained: call feat_pipeline.runs.train_gan.train_gan first"
             )
         from feat_pipeline.generate_nets import Generator
 

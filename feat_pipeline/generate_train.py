@@ -21,7 +21,7 @@ from feat_pipeline.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpo
 from feat_pipeline.errors import TrainingError, UsageError
 from feat_pipeline.generate_augment import DiffAugment
 from feat_pipeline.generate_nets import Discriminator, Generator
-from feat_pipeline.outputs import progress
+from feat_pipeline.output.folder import progress
 from feat_pipeline.recipe import Examples
 
 

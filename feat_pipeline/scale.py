@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.local import Setup, Task, measure_here
 from feat_pipeline.extract.parts import Parts
+from feat_pipeline.output.runlog import Tally
 from feat_pipeline.registry import resolve
-from feat_pipeline.runlog import Tally
 
 if TYPE_CHECKING:
     import pandas as pd

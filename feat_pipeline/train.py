@@ -21,7 +21,7 @@ from analysis.files import atomic_path
 from feat_pipeline.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpoint, write_checkpoint
 from feat_pipeline.errors import TrainingError, UsageError
 from feat_pipeline.models.nets import as_batch, predict_logits
-from feat_pipeline.outputs import named_errors, progress
+from feat_pipeline.output.folder import named_errors, progress
 from feat_pipeline.recipe import Examples, Recipe
 from feat_pipeline.temperature import fit_temperature, log_loss
 

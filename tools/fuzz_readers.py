@@ -43,7 +43,6 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     from analysis.labels import group_column, join_labels, read_labels
     from analysis.logit import MultinomialLogit
     from analysis.report.collect import collect
-    from feat_pipeline.answers import read_answers, same_faces
     from feat_pipeline.datasets.fer2013 import VOTES, read_fer2013
     from feat_pipeline.errors import FeatPipelineError
     from feat_pipeline.models import load_model
@@ -51,6 +50,7 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     from feat_pipeline.models.ensemble import Ensemble
     from feat_pipeline.models.flexible import AuBoosting, AuNetwork
     from feat_pipeline.models.texture import TextureClassifier
+    from feat_pipeline.output.predictions_read import read_answers, same_faces
 
     for late in ("analysis.autable_schema", "analysis.logit.modelfile", "feat_pipeline.models.graph"):
         importlib.import_module(late)

@@ -27,11 +27,11 @@ import torch
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.datasets.npz import save_faces
 from feat_pipeline.generate import make_faces
-from feat_pipeline.generate_learn import train_gan
 from feat_pipeline.generate_nets import Generator
 from feat_pipeline.generate_quality import frechet_distance, network_features
 from feat_pipeline.generate_train import GanRecipe
 from feat_pipeline.models import load_model
+from feat_pipeline.runs.train_gan import train_gan
 
 JUDGED_EVERY, JUDGED_FACES, REAL_FACES = 5, 2000, 5000
 SHIPPED = ("model.json", "weights.safetensors", "curves.csv", "curves.png")

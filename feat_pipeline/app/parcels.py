@@ -14,9 +14,9 @@ from PIL import Image
 
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.extract.measure import make_table
-from feat_pipeline.outputs import OutputFolder
-from feat_pipeline.runlog import RunLog
-from feat_pipeline.sheet import Sheet, slug
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.predictions_write import Sheet, slug
+from feat_pipeline.output.runlog import RunLog
 
 if TYPE_CHECKING:
     from feat_pipeline.app.studio import PhotoAnswer

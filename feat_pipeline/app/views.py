@@ -19,7 +19,7 @@ from analysis.report.pictures import figure_uri
 from analysis.report.why import explanation_view
 from feat_pipeline.app.lit import legend, lit_regions, overlays
 from feat_pipeline.app.reasons import NOT_MEASURED, Moved, strongest
-from feat_pipeline.sheet import slug
+from feat_pipeline.output.predictions_write import slug
 
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation

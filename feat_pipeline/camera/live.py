@@ -20,7 +20,7 @@ from feat_pipeline.film.cover import Cover
 from feat_pipeline.film.paint import FilmPainter
 from feat_pipeline.film.steady import FollowedFace, Follower
 from feat_pipeline.film.writer import FilmWriter
-from feat_pipeline.outputs import named_errors
+from feat_pipeline.output.folder import named_errors
 from feat_pipeline.predict import Predictor
 from feat_pipeline.sources.camera import CameraSource, LiveFrame
 from feat_pipeline.sources.photos import PathLike

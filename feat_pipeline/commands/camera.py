@@ -62,8 +62,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _camera(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.album import Drawing
     from feat_pipeline.camera import open_source, watch
+    from feat_pipeline.output.pictures import Drawing
     from feat_pipeline.predict import Predictor
 
     _check_record(arguments)

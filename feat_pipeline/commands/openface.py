@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from feat_pipeline.commands import add_command, add_output, print_paths
-from feat_pipeline.commands.photos import conclude
+from feat_pipeline.commands.predict import conclude
 
 
 def add_commands(commands: Any) -> None:
@@ -50,7 +50,7 @@ def add_commands(commands: Any) -> None:
 
 def _openface(arguments: argparse.Namespace) -> int:
     from feat_pipeline.errors import UsageError
-    from feat_pipeline.extract.openface_run import run_openface
+    from feat_pipeline.runs.openface import run_openface
 
     if arguments.docker and arguments.binary_dir:
         raise UsageError("docker, binary-dir: name one of the two")

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from feat_pipeline.commands import add_command, add_output, print_paths, say
-from feat_pipeline.commands.photos import add_photos, conclude
+from feat_pipeline.commands.predict import add_photos, conclude
 from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.saliency import BASELINES, METHODS
 
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _saliency(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.saliency.run import saliency_files
+    from feat_pipeline.runs.saliency import saliency_files
 
     result = saliency_files(
         arguments.paths,

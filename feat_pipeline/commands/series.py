@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from feat_pipeline.commands import add_command, add_output, print_paths, say
-from feat_pipeline.commands.photos import add_photos, add_sampling, conclude, read_sampling
+from feat_pipeline.commands.predict import add_photos, add_sampling, conclude, read_sampling
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models import DEFAULT_MODELS
 
@@ -61,7 +61,7 @@ def read_neutral(text: str) -> str | tuple[float, float]:
 
 
 def _series(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.series import series_files
+    from feat_pipeline.runs.series import series_files
 
     neutral = read_neutral(arguments.neutral)
     result = series_files(

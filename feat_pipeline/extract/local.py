@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from feat_pipeline.extract.chunks import Chunk, Photos
 from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.extract.parts import Parts
+from feat_pipeline.output.runlog import Tally
 from feat_pipeline.registry import resolve
-from feat_pipeline.runlog import Tally
 from feat_pipeline.sources.photos import Skipped, input_name
 
 if TYPE_CHECKING:

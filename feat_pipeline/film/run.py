@@ -156,7 +156,7 @@ def predict_video(
     sampling : Sampling, optional
         Which frames are looked at; all by default.
     detect_every_s : float
-        As for `feat_pipeline.extract.run.extract`.
+        As for `feat_pipeline.runs.extract.extract`.
     annotate : bool
         Whether boxes, emotions, reasons and, for the main face, AU bars are drawn on the film. The answers of
         several models stand side by side.

@@ -16,8 +16,8 @@ from analysis.facs import EMOTIONS
 from feat_pipeline.errors import InputError, UnavailableError
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.base import as_seen, read_model, write_model
-from feat_pipeline.outputs import OutputFolder
-from feat_pipeline.runlog import RunLog
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.runlog import RunLog
 
 FORMAT, VERSION = "teachable-machine", 1
 SIDE = 224

@@ -115,7 +115,7 @@ def fetch(target: Path | None = None) -> Path:
         The file cannot be written.
     """
     from analysis.files import atomic_path
-    from feat_pipeline.outputs import named_errors
+    from feat_pipeline.output.folder import named_errors
     from feat_pipeline.weights.fetch import reachable
 
     target = Path(target) if target is not None else default_path()

@@ -183,7 +183,7 @@ def _labels(path: Path) -> Found:
 
 
 def _answers(path: Path) -> Found:
-    from feat_pipeline.answers import read_answers
+    from feat_pipeline.output.predictions_read import read_answers
 
     answers = read_answers([path]).values()
     values = {f"{n}: {row}": v for n, one in enumerate(answers) for row, v in _rows(one.frame).items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.extract import BACKENDS
-from feat_pipeline.extract.run import extract
+from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.fakes import FakeExtractor
 
 

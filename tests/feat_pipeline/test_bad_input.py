@@ -16,7 +16,7 @@ from analysis.autable import AUTable
 from analysis.logit import MultinomialLogit
 from feat_pipeline.errors import OutputError
 from feat_pipeline.extract.measure import NO_FACE
-from feat_pipeline.outputs import OutputFolder
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import au_rows, save
 from tests.feat_pipeline.fakes import draw_face

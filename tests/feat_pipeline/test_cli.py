@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
-from feat_pipeline import __version__, results
+from feat_pipeline import __version__
+from feat_pipeline.runs import predict as results
 from tests.feat_pipeline.conftest import au_rows
 
 COMMANDS = (

@@ -18,7 +18,7 @@ def test_the_demo_runs_twice_and_prints_where_the_report_lies(
 ):
     monkeypatch.setattr(demo, "PHOTOS", ("single_face.jpg", "free-mountain-vector-01.jpg"))
     monkeypatch.setattr(demo, "OUT", tmp_path / "demo")
-    monkeypatch.setattr("feat_pipeline.commands.photos.DEFAULT_MODELS", (str(model_dir),))
+    monkeypatch.setattr("feat_pipeline.commands.predict.DEFAULT_MODELS", (str(model_dir),))
     for _ in range(2):
         demo.show()
         last = capsys.readouterr().out.splitlines()[-2]

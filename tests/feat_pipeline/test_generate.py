@@ -9,14 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from feat_pipeline import generate, generate_learn
+from feat_pipeline import generate
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.npz import save_faces
 from feat_pipeline.errors import InputError, OutputError, UsageError
 from feat_pipeline.generate import FaceGenerator, face_grid, write_generated
-from feat_pipeline.generate_learn import learned_part, train_gan
 from feat_pipeline.generate_train import GanRecipe
 from feat_pipeline.models import list_models, load_model, models_dir
+from feat_pipeline.runs import train_gan as generate_learn
+from feat_pipeline.runs.train_gan import learned_part, train_gan
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
 

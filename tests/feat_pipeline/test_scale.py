@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.extract.run import extract
+from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.extract.test_resume import ROOT, results, write_photos
 
 pytest.importorskip("ray")

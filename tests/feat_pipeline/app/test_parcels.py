@@ -6,7 +6,7 @@ import pytest
 
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.app.parcels import pack
-from feat_pipeline.extract.run import extract
+from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.app.conftest import encoded, two_faces
 
 

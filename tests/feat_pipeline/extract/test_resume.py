@@ -17,8 +17,8 @@ from feat_pipeline.errors import OutputError, UsageError
 from feat_pipeline.extract import local
 from feat_pipeline.extract.chunks import Sampling, plan
 from feat_pipeline.extract.local import CRASHED
-from feat_pipeline.extract.run import extract
-from feat_pipeline.outputs import LOCK, only_run
+from feat_pipeline.output.folder import LOCK, only_run
+from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
 
@@ -137,7 +137,7 @@ def test_only_what_changed_is_measured_again(fakes, folder, tmp_path, monkeypatc
 
 def stop_before_writing(monkeypatch, folder, out):
     with monkeypatch.context() as patch:
-        patch.setattr("feat_pipeline.extract.run.write_tables", fail)
+        patch.setattr("feat_pipeline.runs.extract.write_tables", fail)
         with pytest.raises(OutputError, match="No space left"):
             extract(folder, out=out)
 
@@ -155,7 +155,7 @@ def test_another_setting_takes_nothing_over(fakes, folder, tmp_path, monkeypatch
     stop_before_writing(monkeypatch, folder, out)
     before = set(out.glob(".unfinished/*.parquet"))
     with monkeypatch.context() as patch:
-        patch.setattr("feat_pipeline.extract.run.write_tables", fail)
+        patch.setattr("feat_pipeline.runs.extract.write_tables", fail)
         with pytest.raises(OutputError):
             extract(folder, out=out, **change)
     after = set(out.glob(".unfinished/*.parquet"))

@@ -17,7 +17,7 @@ from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences, reachable
 from feat_pipeline.weights.pyfeat import NEEDED
 from tests.feat_pipeline.extract.pyfeat_made import REVISION, place_empty
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NOWHERE = "http://127.0.0.1:9"
 
 

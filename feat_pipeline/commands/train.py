@@ -1,0 +1,241 @@
+"""Commands that begin with labelled faces: data and train."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from feat_pipeline.commands import add_command, add_output, print_paths, say
+from feat_pipeline.detect import DETECTORS
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
+from feat_pipeline.models import TRAINABLE
+from feat_pipeline.models.views import VIEWS
+from feat_pipeline.sources.photos import input_name
+
+SETTINGS = ("epochs", "batch", "rate", "patience", "architecture", "start", "views")
+GAN = "gan"
+HELD_OUT = 0.1
+_NOT_OF_GAN = (
+    *("merge", "person", "labels", "label_column", "votes"),
+    *("patience", "architecture", "start", "views"),
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to the parser's subcommands."""
+    _add_data(commands)
+    _add_train(commands)
+
+
+def _add_data(commands: Any) -> None:
+    example = "feat-pipeline data fer2013 fer2013.csv --to folder faces"
+    text = "write a data set in another form: pictures, CSVs by part, or one .npz"
+    parser = add_command(commands, "data", _data, text, example)
+    parser.add_argument("dataset", choices=["fer2013"], help="which one")
+    parser.add_argument(
+        "path", metavar="IN", help="Kaggle's fer2013.csv or icml_face_data.csv; may be .xz, .gz or .zip"
+    )
+    parser.add_argument(
+        "--to",
+        required=True,
+        choices=["folder", "csv-splits", "npz"],
+        help="a PNG a face in OUT/PART/EMOTION, a CSV a part in OUT, or the one file OUT",
+    )
+    parser.add_argument("out", metavar="OUT", help="folder, or file for npz; made if absent")
+    parser.add_argument(
+        "--copies", metavar="CSV", help="also list the faces that stand in two parts, exactly or nearly"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def _add_train(commands: Any) -> None:
+    example = "feat-pipeline train cnn --data photos/ --out mymodel --epochs 30"
+    text = "train an emotion model, or a generator of faces (gan), on labelled faces"
+    parser = add_command(commands, "train", _train, text, example)
+    parser.add_argument("model", choices=[*TRAINABLE, "logit", GAN], help="which kind")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="PATH",
+        help="a folder with one sub-folder an emotion, or any folder of pictures with --labels; CK+, JAFFE; "
+        "FER2013's CSV or an .npz that the command data wrote; for the models of AUs also an AU table",
+    )
+    faces = parser.add_argument_group("faces")
+    faces.add_argument(
+        "--detector",
+        choices=list(DETECTORS),
+        help="finds the largest face in each picture (default: the whole picture is the face; for the models "
+        "of AUs mtcnn)",
+    )
+    faces.add_argument(
+        "--person",
+        metavar="REGEX",
+        help="whose first group names the person in a picture's path, or an AU table's COLUMN or "
+        "COLUMN:REGEX: nobody is then both learned from and judged by",
+    )
+    faces.add_argument("--classes", type=_names, metavar="A,B,...", help="emotions to keep (default: all)")
+    faces.add_argument(
+        "--merge", type=_pairs, default={}, metavar="A=B,...", help="emotions to count as another one"
+    )
+    faces.add_argument("--size", type=int, default=48, help="of the crops, px (default: %(default)s)")
+    faces.add_argument(
+        "--labels",
+        metavar="CSV",
+        help="emotions by file, of pictures or of an AU table: columns such as image,emotion",
+    )
+    faces.add_argument("--label-column", metavar="NAME", help="of an AU table: its column of labels")
+    faces.add_argument(
+        "--votes",
+        metavar="CSV",
+        help="of FER2013: FER+'s fer2013new.csv; networks learn the annotators' shares, all are judged by "
+        "what most of them chose",
+    )
+    faces.add_argument(
+        "--held-out",
+        type=float,
+        default=HELD_OUT,
+        metavar="SHARE",
+        help="to judge by, where the data have no part for it (default: %(default)s)",
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=int, help="passes over the faces (default: the model's own)")
+    training.add_argument("--batch", type=int, help="faces a step (default: 128, fewer where there are few)")
+    training.add_argument("--rate", type=float, help="highest learning rate (default: the model's own)")
+    training.add_argument("--patience", type=int, help="epochs without progress after which it stops")
+    training.add_argument(
+        "--architecture",
+        metavar="NAME",
+        help="of cnn: a published network's, such as patr8609 (default: our own)",
+    )
+    training.add_argument(
+        "--start", metavar="NAME|DIR", help="of cnn: the trained one to begin from; lower --rate for it"
+    )
+    training.add_argument(
+        "--views",
+        choices=VIEWS,
+        help="of cnn: looks at a face that its answer is the mean of (default: mirror)",
+    )
+    training.add_argument("--device", help="where networks learn: cpu, cuda, cuda:1 (default: a GPU if any)")
+    training.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
+    training.add_argument("--resume", action="store_true", help="go on with the training in DIR")
+    add_output(parser)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [(old, new) for old, _, new in (name.partition("=") for name in _names(text))]
+    if not all(old and new and "=" not in new for old, new in pairs):
+        raise argparse.ArgumentTypeError(f"expected pairs such as disgust=angry, got {text!r}")
+    return dict(pairs)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    if arguments.model == GAN:
+        return _train_gan(arguments)
+    from feat_pipeline.runs.train import AU_OUTPUTS, OUTPUTS, train_model
+
+    settings = {name: getattr(arguments, name) for name in SETTINGS}
+    learned = train_model(
+        arguments.model,
+        arguments.data,
+        out=arguments.out,
+        classes=arguments.classes,
+        merge=arguments.merge,
+        size=arguments.size,
+        detector=arguments.detector,
+        person=arguments.person,
+        labels=arguments.labels,
+        label_column=arguments.label_column,
+        votes=arguments.votes,
+        held_out=arguments.held_out,
+        settings={name: value for name, value in settings.items() if value is not None},
+        device=arguments.device,
+        seed=arguments.seed,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        report=_say_epoch,
+    )
+    for line in (*learned.skipped, *learned.notes):
+        say(line)
+    for name, value in learned.scores.items():
+        print(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
+    print_paths(
+        arguments.out, [name for name in (*OUTPUTS, *AU_OUTPUTS[:1]) if Path(arguments.out, name).is_file()]
+    )
+    return EXIT_SOME_FAILED if learned.skipped else EXIT_DONE
+
+
+def _train_gan(arguments: argparse.Namespace) -> int:
+    given = [name.replace("_", "-") for name in _NOT_OF_GAN if getattr(arguments, name)]
+    given += ["held-out"] if arguments.held_out != HELD_OUT else []
+    if given:
+        raise UsageError(f"{given[0]}: gan has no such setting; leave --{given[0]} away")
+    from feat_pipeline.generate_train import GanRecipe
+    from feat_pipeline.runs.train_gan import OUTPUTS, train_gan
+
+    settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "seed")}
+    settings |= {"generator_rate": arguments.rate}
+    if arguments.rate is not None:
+        settings |= {"discriminator_rate": 4 * arguments.rate}
+    train_gan(
+        arguments.data,
+        out=arguments.out,
+        recipe=GanRecipe(**{name: value for name, value in settings.items() if value is not None}),
+        classes=arguments.classes,
+        size=arguments.size,
+        detector=arguments.detector,
+        device=arguments.device,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        report=_say_gan_epoch,
+    )
+    print_paths(arguments.out, OUTPUTS)
+    say(f"a grid of made faces for every epoch is in {input_name(Path(arguments.out, 'samples'))}")
+    return EXIT_DONE
+
+
+def _say_gan_epoch(row: dict[str, float]) -> None:
+    say(
+        f"epoch {row['epoch']}: scores of real faces {row['real_score']:.2f}, of made ones "
+        f"{row['made_score']:.2f}, {row['seconds']:.0f} s"
+    )
+
+
+def _say_epoch(row: dict[str, float]) -> None:
+    say(
+        f"epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation loss {row['val_loss']:.3f}, "
+        f"accuracy {100 * row['val_accuracy']:.1f} %, {row['seconds']:.0f} s"
+    )
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from feat_pipeline.datasets.export import write_faces
+    from feat_pipeline.datasets.fer2013 import read_fer2013
+
+    faces = read_fer2013(arguments.path)
+    out = write_faces(faces, arguments.to, arguments.out, overwrite=arguments.overwrite)
+    print(input_name(out))
+    if arguments.copies:
+        _write_copies(faces, arguments.copies)
+    for line in faces.skipped:
+        say(line)
+    parts = ", ".join(f"{part} {len(faces.part(part)):,}" for part in dict.fromkeys(faces.usage.tolist()))
+    damaged = len(faces.skipped) or "none"
+    say(f"{len(faces):,} faces ({parts}), damaged rows: {damaged}; wrote {input_name(out)}")
+    return EXIT_SOME_FAILED if faces.skipped else EXIT_DONE
+
+
+def _write_copies(faces: Any, path: str) -> None:
+    from analysis.files import atomic_path
+    from feat_pipeline.datasets.copies import copies_across_parts
+    from feat_pipeline.output.folder import named_errors
+
+    table = copies_across_parts(faces)
+    with named_errors(path), atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+    print(path)
+    say(f"{len(table):,} pairs of copies across parts, listed in {path}")

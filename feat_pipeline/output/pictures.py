@@ -1,0 +1,205 @@
+"""The pictures of a run's photos: copies that are drawn on, every face as a file, contact sheets."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from feat_pipeline.errors import UsageError
+from feat_pipeline.faces.crops import CROP_PX, FaceCrops
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.predictions_write import jpeg, slug
+from feat_pipeline.predict import FacePrediction, Predicted
+from feat_pipeline.sources.photos import PathLike
+
+FOLDERS = ("annotated", "crops", "sheets")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What pictures of a run show.
+
+    Parameters
+    ----------
+    annotate : bool
+        Whether copies of the photos have boxes, emotions and reasons.
+    emoji : bool
+        Whether the faces on copies of the photos are covered by emoji.
+    emoji_set : path, optional
+        Folder of the user's own emoji; see `feat_pipeline.render.read_emoji_set`.
+    hide : {'blur', 'pixelate', 'emoji'}, optional
+        Whether faces are covered on every picture that is written, those of single faces too.
+    crops : bool
+        Whether every face is written as a file, with contact sheets.
+
+    Raises
+    ------
+    UsageError
+        Options that contradict each other.
+    """
+
+    annotate: bool = False
+    emoji: bool = False
+    emoji_set: PathLike | None = None
+    hide: str | None = None
+    crops: bool = False
+
+    def __post_init__(self) -> None:
+        from feat_pipeline.render import HIDINGS
+
+        if self.hide is not None and self.hide not in HIDINGS:
+            raise UsageError(f"hide: expected one of {', '.join(HIDINGS)}, got {self.hide!r}")
+        if self.emoji and self.hide not in (None, "emoji"):
+            raise UsageError(
+                f"emoji and hide {self.hide}: a face is covered in one way; leave --emoji or --hide away"
+            )
+        if self.emoji_set is not None and self.cover != "emoji":
+            raise UsageError(
+                "emoji_set: its pictures are laid on by --emoji or --hide emoji; add one of them"
+            )
+
+    @property
+    def cover(self) -> str | None:
+        """How faces are covered on copies, if at all."""
+        return "emoji" if self.emoji else self.hide
+
+    @property
+    def copies(self) -> bool:
+        """Whether copies of photos and videos are written."""
+        return self.annotate or self.cover is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters for ``run.json``."""
+        folder = None if self.emoji_set is None else os.fspath(self.emoji_set)
+        return {**vars(self), "emoji_set": folder}
+
+    def read_emoji(self, models: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+        """Read the user's emoji for the emotions of the first model, whose answers choose among them.
+
+        Raises
+        ------
+        InputError
+            One is missing or damaged.
+        """
+        if self.emoji_set is None:
+            return None
+        from feat_pipeline.render import read_emoji_set
+
+        first = next(iter(models.values()))
+        return read_emoji_set(self.emoji_set, map(str, first.classes_))
+
+
+class Album:
+    """Writes the pictures of photos into a folder of results.
+
+    Parameters
+    ----------
+    folder : OutputFolder
+    models : sequence of str
+        Several answer side by side.
+    drawing : Drawing
+    emoji_set : mapping of str to ndarray, optional
+        What `Drawing.read_emoji` read.
+    """
+
+    def __init__(
+        self,
+        folder: OutputFolder,
+        models: Sequence[str],
+        drawing: Drawing,
+        emoji_set: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self._folder, self._models, self._drawing, self._emoji_set = folder, models, drawing, emoji_set
+        self._page: list[tuple[int, FacePrediction]] = []
+        self._pages = 0
+
+    def add(self, item: Predicted, copy: int, first: int) -> tuple[str | None, list[np.ndarray]]:
+        """Write the pictures of one photo.
+
+        Parameters
+        ----------
+        item : Predicted
+        copy : int
+            Number of the photo among those that have faces.
+        first : int
+            Number of its first face among all faces.
+
+        Returns
+        -------
+        annotated : str or None
+            Name of the copy of the photo.
+        crops : list of ndarray of uint8, shape (160, 160, 3)
+            Its faces as pictures may show them.
+        """
+        frame = item.measured.frame
+        stem = f"{copy:06d}_{slug(frame.path)}"
+        annotated = None
+        if self._drawing.copies:
+            annotated = f"annotated/{stem}.jpg"
+            self._folder.write(annotated, jpeg(self._drawn(frame.rgb, item.faces)))
+        crops = self.shown(frame.rgb, item.faces)
+        if self._drawing.crops:
+            for number, (face, crop) in enumerate(zip(item.faces, crops, strict=True), start=first):
+                self._folder.write(f"crops/{stem}_{face.face}.png", _png(crop))
+                self._add_to_sheet(number, replace(face, crop_rgb=crop))
+        return annotated, crops
+
+    def shown(self, frame_rgb: np.ndarray, faces: Sequence[FacePrediction]) -> list[np.ndarray]:
+        """Return the crops of faces, covered where they are to be hidden.
+
+        Parameters
+        ----------
+        frame_rgb : ndarray of uint8, shape (height, width, 3)
+        faces : sequence of FacePrediction
+            All of this picture: a crop shows neighbours too.
+
+        Returns
+        -------
+        list of ndarray of uint8, shape (160, 160, 3)
+        """
+        if self._drawing.hide is None:
+            return [face.crop_rgb for face in faces]
+        from feat_pipeline.render import hide_faces
+
+        hidden = hide_faces(frame_rgb, faces, self._drawing.hide, emoji_set=self._emoji_set)
+        return list(FaceCrops([hidden] * len(faces), [face.box_xyxy for face in faces]).around(CROP_PX))
+
+    def finish(self) -> None:
+        """Write the last contact sheet."""
+        if not self._page:
+            return
+        from feat_pipeline.render import contact_sheet
+
+        numbers, faces = zip(*self._page, strict=True)
+        page = contact_sheet(faces, numbers=numbers, models=self._models)
+        self._pages += 1
+        self._folder.write(f"sheets/{self._pages:06d}.jpg", jpeg(page))
+        self._page.clear()
+
+    def _add_to_sheet(self, number: int, face: FacePrediction) -> None:
+        from feat_pipeline.render import FACES_A_PAGE
+
+        self._page.append((number, face))
+        if len(self._page) == FACES_A_PAGE:
+            self.finish()
+
+    def _drawn(self, frame_rgb: np.ndarray, faces: Sequence[FacePrediction]) -> np.ndarray:
+        from feat_pipeline.render import annotate, hide_faces
+
+        cover = self._drawing.cover
+        if self._drawing.annotate:
+            return annotate(frame_rgb, faces, models=self._models, hide=cover, emoji_set=self._emoji_set)
+        assert cover is not None  # else no copy is asked for
+        return hide_faces(frame_rgb, faces, cover, emoji_set=self._emoji_set)
+
+
+def _png(rgb: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG")
+    return buffer.getvalue()

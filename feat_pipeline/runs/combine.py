@@ -1,0 +1,122 @@
+"""Models in, one that lets them vote out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.models import MODEL_FILE, load_model, model_name
+from feat_pipeline.models.ensemble import Ensemble, vote_weights
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.sources.photos import PathLike
+
+if TYPE_CHECKING:
+    from feat_pipeline.models import EmotionModel
+
+OUTPUTS = (MODEL_FILE, "run.json")
+
+
+def combine(
+    models: Sequence[PathLike],
+    *,
+    out: PathLike,
+    weights: Sequence[float] | None = None,
+    predictions: PathLike | None = None,
+    labels: PathLike | None = None,
+    common: bool = False,
+    overwrite: bool = False,
+) -> tuple[Ensemble, list[str]]:
+    """Save an ensemble of models that exist.
+
+    Parameters
+    ----------
+    models : sequence of str or path
+        Shipped names, folders or files, as `load_model` takes them.
+    out : path
+        Folder that takes a copy of every member, ``model.json`` and ``run.json``.
+    weights : sequence of float, optional
+        One for each model; by default all vote alike.
+    predictions, labels : path, optional
+        What each of the models answered for labelled faces that none of them learned from, as ``predict``
+        writes it, and the labels (see ``analysis.labels.read_labels``): the weights are then those by which
+        the vote's log loss on these faces is least.
+    common : bool
+        See `Ensemble`.
+    overwrite : bool
+        Whether a model in ``out`` may be replaced.
+
+    Returns
+    -------
+    Ensemble
+    notes : list of str
+        How the weights were chosen.
+
+    Raises
+    ------
+    InputError, AnalysisError
+        A model, the predictions or the labels cannot be read, or a model's answers are missing.
+    UsageError
+        Fewer than two models, two of one name, models that do not go together, weights that do not fit.
+    OutputError
+        ``out`` cannot be written, or holds a model and ``overwrite`` is false.
+    """
+    if (predictions is None) != (labels is None):
+        raise UsageError("predictions, labels: weights are chosen by both together; give both or none")
+    if predictions is not None and weights is not None:
+        raise UsageError("weights: either state them or let predictions choose them")
+    names = [model_name(model) for model in models]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UsageError(f"models: expected two or more of different names, got {', '.join(names) or 'none'}")
+    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    log = RunLog(
+        "combine",
+        {
+            "models": [str(model) for model in models],
+            "weights": None if weights is None else list(weights),
+            "predictions": None if predictions is None else str(predictions),
+            "labels": None if labels is None else str(labels),
+            "common": common,
+        },
+    )
+    members = {name: load_model(model) for name, model in zip(names, models, strict=True)}
+    ensemble = Ensemble(members, weights=weights, common=common)
+    notes: list[str] = []
+    if predictions is not None and labels is not None:
+        ensemble.weights, notes = _chosen(members, ensemble.classes_, predictions, labels)
+    folder.clear()
+    ensemble.save(folder.path)
+    folder.write_json("run.json", log.record() | {"weights": ensemble.shares, "notes": notes})
+    return ensemble, notes
+
+
+def _chosen(
+    members: dict[str, EmotionModel], classes: np.ndarray, predictions: PathLike, labels: PathLike
+) -> tuple[list[float], list[str]]:
+    """Weights, one a member, and how they were chosen."""
+    from feat_pipeline.output.predictions_read import read_answers, same_faces
+    from feat_pipeline.runs.compare import labelled
+
+    answers = read_answers([predictions])
+    missing = [name for name in members if name not in answers]
+    if missing:
+        raise InputError(
+            f"{predictions}: expected answers of {', '.join(members)}, lacks {', '.join(missing)}; "
+            f"predict with all of them at once"
+        )
+    frames, notes = same_faces({name: answers[name] for name in members})
+    stated, _, kept, matched = labelled(next(iter(frames.values())), labels, None)
+    y = np.asarray(stated)
+    known = np.isin(y, classes)
+    rows = np.flatnonzero(kept)[known]
+    if not len(rows):
+        raise InputError(f"{labels}: expected labels out of {', '.join(classes)}, got none of them")
+    columns = [f"p_{name}" for name in classes]
+    shares = np.stack([frame[columns].to_numpy(float)[rows] for frame in frames.values()])
+    shares /= shares.sum(axis=2, keepdims=True)
+    places = {str(name): place for place, name in enumerate(classes)}
+    weights = vote_weights(shares, np.array([places[name] for name in y[known].tolist()]))
+    return weights.tolist(), [*notes, *matched, f"weights chosen on {len(rows):,} labelled faces"]

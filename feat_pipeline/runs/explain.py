@@ -1,0 +1,271 @@
+"""An AU table and a model in, a folder of explained answers out."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from analysis.errors import ModelError
+from analysis.files import atomic_path
+from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
+from feat_pipeline.errors import UsageError
+from feat_pipeline.models import load_model, model_name, models_dir
+from feat_pipeline.output.folder import OutputFolder, named_errors, progress
+from feat_pipeline.output.runlog import NOT_MEASURED, RunLog
+from feat_pipeline.sources.photos import PathLike
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.autable import AUTable
+    from analysis.explain import FaceExplanation
+    from analysis.logit import MultinomialLogit
+
+OUTPUTS = (
+    "predictions.csv",
+    "explanations.jsonl",
+    "contributions.csv",
+    "counterfactuals.csv",
+    "skipped.csv",
+    "run.json",
+)
+DRAWS = 500
+MANY_FACES = 200
+"""Tables of more faces get no changes by least squares, which take longest by far."""
+
+_NO_NEUTRAL = "its person has too few measured faces for a neutral one"
+
+
+def explain_table(
+    table: PathLike,
+    *,
+    model: PathLike,
+    out: PathLike,
+    target: str | None = None,
+    rival: str | None = None,
+    baseline: str = "population",
+    person: str | None = None,
+    counterfactuals: bool = True,
+    report: bool = False,
+    overwrite: bool = False,
+) -> list[str]:
+    """Name and explain the emotion of every face in an AU table.
+
+    Parameters
+    ----------
+    table : path
+        AU table, ``.csv`` or ``.parquet``.
+    model : path
+        A shipped model's name, or the folder or file of a regression.
+    out : path
+        Folder that takes ``predictions.csv`` and ``explanations.jsonl`` as predict writes them (here also
+        how certain the ranking is and what would change the answer), ``contributions.csv`` (a row for each
+        face and AU), ``counterfactuals.csv``, ``skipped.csv``, ``run.json`` and a copy of the model.
+    target, rival, baseline
+        See ``analysis.explain.explain``.
+    person : str, optional
+        With baseline 'person': the column of the table that says who each face is, or ``COLUMN:REGEX``.
+    counterfactuals : bool
+        Whether the smallest changes to another answer are looked for. With hinges on 35 AUs that takes about
+        0.2 s a face; tables of more than 200 faces get none by least squares, and then it is 0.01 s.
+    report : bool
+        Whether ``report.html`` is written too.
+    overwrite : bool
+        Whether results of an earlier run in ``out`` may be replaced.
+
+    Returns
+    -------
+    list of str
+        What a reader has to know: rows left out, what the table's reading changed.
+
+    Raises
+    ------
+    TableError, ModelError
+        The table or the model cannot be read, or do not fit each other; no such emotion or baseline.
+    InputError
+        There is no such model.
+    OutputError
+        ``out`` cannot be written, or holds results and ``overwrite`` is false.
+    UsageError
+        The model looks at pixels, or ``person`` and ``baseline`` do not go together.
+    """
+    from analysis.autable import AUTable
+
+    if (person is None) != (baseline != "person"):
+        raise UsageError("person: expected with baseline 'person', and only there: a column of the table")
+    name, regression = model_name(model), load_model(model)
+    if not hasattr(regression, "coef_"):
+        raise UsageError(
+            f"model {name}: has no coefficients; only a regression on AUs explains itself. "
+            f"Predict with it, and explain its answers with 'feat-pipeline surrogate'"
+        )
+    folder = OutputFolder(out, (*OUTPUTS, f"models/{name}/model.json"), overwrite=overwrite)
+    parameters = {"table": str(table), "model": str(model), "target": target, "rival": rival}
+    log = RunLog("explain", {**parameters, "baseline": baseline, "person": person}, models=[name])
+    whole = AUTable.read(str(table))
+    run = _Run(whole, name, regression)  # type: ignore[arg-type]
+    explained = run.explained(target, rival, baseline, person)
+    folder.clear()
+    with folder.all_or_nothing():
+        run.write(folder, explained, counterfactuals)
+        with named_errors(folder.path):
+            regression.save(folder.path / "models" / name)
+        folder.write_json("run.json", log.record() | run.facts())
+    if report:
+        from analysis.report import build_report
+
+        build_report(folder.path, folder.path / "report.html")
+    return run.notes
+
+
+class _Run:
+    """One table with its model: explains, then writes."""
+
+    def __init__(self, table: AUTable, name: str, model: MultinomialLogit) -> None:
+        self.table, self.name, self.model = table, name, model
+        self.notes: list[str] = list(table.notes)
+        self.skipped: list[dict[str, Any]] = []
+        self.places = _places(table.frame)
+
+    def explained(
+        self, target: str | None, rival: str | None, baseline: str, person: str | None
+    ) -> list[FaceExplanation | None]:
+        """Explain every face; what cannot be explained is noted."""
+        from analysis.baseline import person_baselines
+        from analysis.explain import explain_many
+        from analysis.labels import group_column
+
+        neutral = None
+        if person is not None:
+            people = group_column(self.table, person)
+            neutral = person_baselines(self.table, people).loc[people]
+        found = explain_many(
+            self.model,
+            self.table,
+            target=target,
+            rival=rival,
+            baseline=baseline,
+            person=neutral,
+            draws=DRAWS,
+            validity=_validity(self.table),
+        )
+        measured = ~np.isnan(self.table.aus[self.model.feature_names_in_].to_numpy()).any(axis=1)
+        for i in np.flatnonzero([explanation is None for explanation in found]):
+            place = self.places[i]
+            reason = f"face {place['face']}: {_NO_NEUTRAL if measured[i] else NOT_MEASURED}"
+            self.skipped.append({"input": place["input"], "frame": place["frame"], "reason": reason})
+        if self.skipped:
+            self.notes.append(
+                f"{len(self.skipped)} of {len(found)} faces have no explanation: see skipped.csv"
+            )
+        self.notes += dict.fromkeys(note for e in found if e is not None for note in e.notes)
+        return found
+
+    def write(
+        self, folder: OutputFolder, explained: list[FaceExplanation | None], counterfactuals: bool
+    ) -> None:
+        """Write every file but run.json."""
+        import pandas as pd
+
+        classes = [str(emotion) for emotion in self.model.classes_]
+        rows, changes = [], []
+        kinds = self._kinds(len(explained)) if counterfactuals else ()
+        with _open(folder, "explanations.jsonl") as lines, _open(folder, "contributions.csv") as cells:
+            tidy = csv.writer(cells, lineterminator="\n")
+            faces = zip(self.places, explained, strict=True)
+            for place, explanation in progress(faces, total=len(explained), unit="face"):
+                rows.append(prediction_row(place, self.name, self._probabilities(explanation)))
+                if explanation is None:
+                    continue
+                found = explanation.counterfactual(kinds=kinds) if kinds else None
+                told = None if found is None else found.to_dict()
+                lines.write(explanation_line(place, self.name, explanation, counterfactual=told))
+                _write_contributions(tidy, place, explanation, header=cells.tell() == 0)
+                changes += [{**_which(place), **row} for row in (found.rows() if found else ())]
+        predictions = pd.DataFrame(rows, columns=prediction_columns(classes))
+        folder.write("predictions.csv", predictions.to_csv(index=False, float_format="%.6g"))
+        if counterfactuals:
+            text = pd.DataFrame(changes).to_csv(index=False, float_format="%.6g")
+            folder.write("counterfactuals.csv", text)
+        skipped = pd.DataFrame(self.skipped, columns=["input", "frame", "reason"])
+        folder.write("skipped.csv", skipped.to_csv(index=False))
+
+    def facts(self) -> dict[str, Any]:
+        """Entries of run.json."""
+        table = self.table
+        skipped = {"not measured": len(self.skipped)} if self.skipped else {}
+        return {
+            "backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale},
+            "counts": {
+                "inputs": len({place["input"] for place in self.places}),
+                "faces": len(self.places),
+                "skipped": skipped,
+            },
+            "draws": DRAWS,
+            "notes": self.notes,
+        }
+
+    def _kinds(self, faces: int) -> tuple[str, ...]:
+        from analysis.explain.counterfactual import KINDS
+
+        if faces <= MANY_FACES:
+            return KINDS
+        self.notes.append(
+            f"no changes by least squares: {faces} faces; they are looked for in tables up to {MANY_FACES}"
+        )
+        return tuple(kind for kind in KINDS if kind != "least squares")
+
+    def _probabilities(self, explanation: FaceExplanation | None) -> dict[str, float]:
+        return {} if explanation is None else explanation.probabilities
+
+
+def _places(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Tell of each row which face it is; what the table does not say is empty."""
+    whole = frame.reindex(columns=list(PLACE))
+    for column in ("frame", "face"):
+        whole[column] = whole[column].fillna(0).astype(int)
+    return whole.to_dict("records")
+
+
+def _which(place: dict[str, Any]) -> dict[str, Any]:
+    return {key: place[key] for key in ("input", "frame", "face")}
+
+
+def _write_contributions(
+    tidy: Any, place: dict[str, Any], explanation: FaceExplanation, header: bool
+) -> None:
+    rows = explanation.to_dict()["aus"]
+    if header:
+        tidy.writerow(["input", "frame", "face", "target", "rival", *rows[0]])
+    front = [*_which(place).values(), explanation.target, explanation.rival]
+    for row in rows:
+        tidy.writerow([*front, *(f"{v:.6g}" if isinstance(v, float) else v for v in row.values())])
+
+
+@contextlib.contextmanager
+def _open(folder: OutputFolder, name: str) -> Iterator[TextIO]:
+    """Open a file that appears whole or not at all."""
+    with (
+        named_errors(folder.path),
+        atomic_path(folder.path / name) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        yield file
+
+
+def _validity(table: AUTable) -> dict[str, str]:
+    """Tell what is known of each AU's measurement: by the backend's card, or by the table's metadata."""
+    low = dict.fromkeys(table.extra.get("low_validity", ()), "low")
+    card = models_dir() / table.backend / f"{table.backend}.json"
+    if not card.is_file():
+        return low
+    try:
+        aus = json.loads(card.read_text(encoding="utf-8"))["aus"]
+        return {column: str(au["validity"]) for column, au in aus.items()} | low
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{card}: damaged ({error}); install the package again") from None

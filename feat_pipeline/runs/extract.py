@@ -1,0 +1,325 @@
+"""Photos and videos in, an AU table out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.autable import LANDMARK_COLUMNS, AUTable
+from analysis.autable_write import write_tables
+from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
+from feat_pipeline.errors import UnavailableError, UsageError
+from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
+from feat_pipeline.extract.chunks import Chunk, Photos, Sampling, plan
+from feat_pipeline.extract.local import Setup, Task, measure_here, measure_in_processes
+from feat_pipeline.extract.measure import make_table
+from feat_pipeline.extract.parts import Parts, remove_leftovers
+from feat_pipeline.output.folder import OutputFolder, named_errors, only_run, progress_bar
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from feat_pipeline.detect import FaceDetector
+    from feat_pipeline.extract import AUExtractor
+
+FORMATS = ("csv", "parquet")
+ENGINES = ("local", "ray")
+Engine = Callable[[Sequence[Task], Parts], Iterator[Task]]
+OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
+
+
+@dataclass(frozen=True, eq=False)
+class ExtractResult:
+    """What `extract` found.
+
+    Parameters
+    ----------
+    skipped : DataFrame
+        Columns ``input, frame, reason``.
+    run : dict
+        Parameters, versions, counts and seconds.
+    errors : list of Skipped
+        The inputs that were skipped for an error; a picture without a face is none.
+    path : Path or None
+        The file of the table.
+
+    Attributes
+    ----------
+    table : AUTable
+        One row per face; read from the file when it is first asked for.
+    """
+
+    skipped: pd.DataFrame
+    run: dict[str, Any]
+    errors: list[Skipped]
+    path: Path | None
+    kept: AUTable | None = None
+
+    @cached_property
+    def table(self) -> AUTable:  # noqa: D102
+        if self.kept is not None:
+            return self.kept
+        assert self.path is not None  # one of both is there
+        return AUTable.read(self.path)
+
+
+def extract(
+    paths: PathLike | Iterable[PathLike],
+    *,
+    out: PathLike | None = None,
+    backend: str = "auto",
+    detector: str = DEFAULT_DETECTOR,
+    format: str = "csv",
+    sampling: Sampling | None = None,
+    detect_every_s: float = DETECT_EVERY_S,
+    jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    overwrite: bool = False,
+) -> ExtractResult:
+    """Measure the AUs of every face in photos, videos and folders.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Photos, videos and folders; folders are searched with their subfolders.
+    out : path, optional
+        Folder that takes ``aus.csv`` or ``aus.parquet``, ``skipped.csv`` and ``run.json``. What is measured
+        is kept in its hidden folder ``.unfinished`` until they are written: when the work is interrupted or
+        killed, the same call goes on where it was, and writes the table that it would have written.
+    backend, detector : str
+        Names out of ``feat_pipeline.extract.BACKENDS`` and ``feat_pipeline.detect.DETECTORS``.
+    format : {'csv', 'parquet'}
+        Format of the table.
+    sampling : Sampling, optional
+        Which frames of videos are measured; all by default.
+    detect_every_s : float
+        The detector looks at videos at least so often, in seconds; 0: at every frame. See
+        `feat_pipeline.extract.between.find_faces`.
+    jobs : int, optional
+        Processes that work beside each other: one by default, with Ray one for each core. More than one are
+        begun anew: a script that asks for them needs the guard ``if __name__ == "__main__"``.
+    engine : {'local', 'ray'}
+        Whether this machine works, or Ray (see `feat_pipeline.scale`).
+    address : str, optional
+        Of a Ray cluster.
+    overwrite : bool
+        Whether results of an earlier run in ``out`` may be replaced.
+
+    Returns
+    -------
+    ExtractResult
+        The table has the column ``face_id`` where a video is among the inputs: the same number for the same
+        face throughout it (see `feat_pipeline.faces.track`).
+
+    Raises
+    ------
+    InputError
+        A path is missing or a folder holds no photo.
+    OutputError
+        ``out`` cannot be written, holds results and ``overwrite`` is false, or another run writes into it.
+    UnavailableError, UsageError
+        The backend or detector cannot run here or does not exist, or an option has a wrong value.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    if engine not in ENGINES:
+        raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs: expected at least 1 process, got {jobs}")
+    if not detect_every_s >= 0:
+        raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
+    files = find_photos(paths, videos=VIDEO_SUFFIXES)
+    job = _Job(files, backend, detector, sampling or Sampling(), detect_every_s)
+    job.log_parameters(format=format)
+    measure = _engine(engine, job, jobs, address)
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return job.run(Path(folder), None, format, measure)
+    with only_run(out):
+        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite), format, measure)
+
+
+def _engine(engine: str, job: _Job, jobs: int | None, address: str | None) -> Engine:
+    if engine == "ray":
+        from feat_pipeline.scale import measure_on_ray
+
+        return partial(measure_on_ray, setup=job.setup, actors=jobs, address=address)
+    if jobs is not None and jobs > 1:
+        return partial(measure_in_processes, setup=job.setup, jobs=jobs)
+    return lambda tasks, parts: measure_here(tasks, parts.write, job.setup, job.made)
+
+
+class _Job:
+    """One extraction."""
+
+    def __init__(
+        self, files: list[Path], backend: str, detector: str, sampling: Sampling, detect_every_s: float
+    ) -> None:
+        self._files = files
+        self.made: tuple[FaceDetector, AUExtractor] = make_detector(detector), make_extractor(backend)
+        self._extractor = self.made[1]
+        name = choose_backend()[0] if backend == "auto" else backend
+        self.setup = Setup(DETECTORS[detector], BACKENDS[name], detect_every_s)
+        self._detector = detector
+        self._videos = any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
+        self._chunks = plan(files, sampling)
+        self._sampling = sampling
+        self._backend = backend
+        self._why = {"auto": choose_backend()[1]} if backend == "auto" else {}
+
+    def log_parameters(self, *, format: str) -> None:
+        extractor = self._extractor
+        parameters: dict[str, Any] = {"backend": self._backend, "detector": self._detector, "format": format}
+        if self._videos:
+            wanted = self._sampling
+            parameters |= {
+                "start_s": wanted.start_s,
+                "end_s": None if wanted.end_s == float("inf") else wanted.end_s,
+                "every_s": wanted.every_s,
+                "every_frames": wanted.every_frames,
+                "detect_every_s": self.setup.detect_every_s,
+            }
+        self._log = RunLog(
+            "extract",
+            parameters,
+            backend={
+                "name": extractor.name, "version": extractor.version, "scale": extractor.scale, **self._why
+            },
+            detector=self._detector,
+        )  # fmt: skip
+        self._log.inputs = len(self._files) if self._videos else None
+
+    def run(self, out: Path, folder: OutputFolder | None, format: str, engine: Engine) -> ExtractResult:
+        """Measure what is not measured yet and write the results."""
+        parts = Parts(out, self._settings())
+        keys: list[str] = []
+        try:
+            with named_errors(out):
+                remove_leftovers(out)
+                keys = parts.begin(self._chunks)
+                self._measure(keys, parts, engine)
+                for key in keys:
+                    self._log.tally.merge(parts.tally(key))
+                kept = None
+                if folder is None:
+                    kept = self._table(parts, keys)
+                else:
+                    self._write(folder, format, parts, keys)
+        except UnavailableError:
+            raise
+        except BaseException as error:
+            if folder is not None and keys:
+                error.add_note(_kept(parts, keys, self._chunks))
+            raise
+        parts.remove()
+        log = self._log
+        path = None if folder is None else out / f"aus.{format}"
+        return ExtractResult(log.skipped_frame(), log.record(), log.errors, path, kept)
+
+    def _write(self, folder: OutputFolder, format: str, parts: Parts, keys: Sequence[str]) -> None:
+        """Write all results, or none."""
+        folder.clear()
+        try:
+            rows = self._log.tally.faces
+            write_tables(self._tables(parts, keys), folder.path / f"aus.{format}", rows=rows)
+            self._log.write(folder)
+        except BaseException:
+            folder.clear()
+            raise
+
+    def _settings(self) -> dict[str, Any]:
+        from feat_pipeline import __version__
+
+        extractor = self._extractor
+        return {
+            "feat-pipeline": __version__,
+            "backend": [extractor.name, extractor.version, self.setup.backend],
+            "detector": self.setup.detector,
+            "detect_every_s": self.setup.detect_every_s,
+        }
+
+    def _measure(self, keys: list[str], parts: Parts, engine: Engine) -> None:
+        tasks = list(dict(zip(keys, self._chunks, strict=True)).items())
+        missing = [task for task in tasks if not parts.has(task[0])]
+        total, left = (sum(chunk.frames for _, chunk in some) for some in (tasks, missing))
+        found = engine(missing, parts) if missing else iter(())
+        unit = "frame" if self._videos else "photo"
+        with progress_bar(total=total, done=total - left, unit=unit) as advance:
+            for _, chunk in found:
+                advance(chunk.frames)
+
+    def _tables(self, parts: Parts, keys: Sequence[str]) -> Iterator[AUTable]:
+        """Tables of all chunks, at least one; without rows only where there are none at all."""
+        frames: Iterator[pd.DataFrame] = (rows for rows in parts.rows(keys) if len(rows))
+        if self._videos:
+            frames = _with_face_ids(frames)
+        empty = True
+        for rows in frames:
+            empty = False
+            yield self._as_table(rows)
+        if empty:
+            rows = make_table([], self._extractor).frame
+            yield self._as_table(rows.assign(face_id=0) if self._videos else rows)
+
+    def _table(self, parts: Parts, keys: Sequence[str]) -> AUTable:
+        import pandas as pd
+
+        tables = list(self._tables(parts, keys))
+        return self._as_table(pd.concat([table.frame for table in tables], ignore_index=True))
+
+    def _as_table(self, rows: pd.DataFrame) -> AUTable:
+        extractor = self._extractor
+        extra: dict[str, Any] = {"detector": self._detector, **self._why}
+        if self._videos:
+            extra["detect_every_s"] = self.setup.detect_every_s
+        return AUTable(
+            rows,
+            backend=extractor.name,
+            backend_version=extractor.version,
+            scale=extractor.scale,
+            extra=extra,
+        )
+
+
+def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
+    from feat_pipeline.faces.track import MAX_GAP_S, STEPS_BRIDGED, FaceTracker
+
+    current, tracker = "", FaceTracker()
+    for rows in chunks:
+        name, frame = rows["input"].to_numpy(), rows["frame"].to_numpy()
+        times_s = rows["time_s"].to_numpy()
+        x, y, w, h = rows[["x", "y", "w", "h"]].to_numpy().T
+        boxes_xyxy = np.column_stack([x, y, x + w, y + h])
+        landmarks = rows[list(LANDMARK_COLUMNS)].to_numpy().reshape(len(rows), 2, -1).transpose(0, 2, 1)
+        begins = np.flatnonzero(np.r_[True, (name[1:] != name[:-1]) | (frame[1:] != frame[:-1])])
+        ids: list[int] = []
+        for a, b in pairwise([*begins, len(rows)]):
+            if name[a] != current:
+                current = name[a]
+                steps_s = np.diff(np.unique(times_s[name == current]))
+                step_s = float(np.median(steps_s)) if len(steps_s) else 0.0
+                tracker = FaceTracker(max(MAX_GAP_S, STEPS_BRIDGED * step_s))
+            ids += tracker.update(float(times_s[a]), boxes_xyxy[a:b], landmarks[a:b])
+        yield rows.assign(face_id=ids)
+
+
+def _kept(parts: Parts, keys: Sequence[str], chunks: Sequence[Chunk]) -> str:
+    done = sum(chunk.frames for key, chunk in zip(keys, chunks, strict=True) if parts.has(key))
+    total = sum(chunk.frames for chunk in chunks)
+    unit = "photos" if all(isinstance(chunk, Photos) for chunk in chunks) else "frames"
+    return (
+        f"{done:,} of {total:,} {unit} are measured and kept in {parts.folder}; "
+        f"the same command goes on from there"
+    )

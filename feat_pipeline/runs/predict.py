@@ -1,0 +1,319 @@
+"""Photos and videos in, a folder of explained predictions out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import groupby
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feat_pipeline.detect import DEFAULT_DETECTOR
+from feat_pipeline.errors import UsageError
+from feat_pipeline.extract import DETECT_EVERY_S
+from feat_pipeline.models import DEFAULT_MODELS, model_name
+from feat_pipeline.output.folder import OutputFolder, progress_bar
+from feat_pipeline.output.pictures import FOLDERS, Album, Drawing
+from feat_pipeline.output.predictions_write import Sheet, slug
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.predict import FacePrediction, Predicted, Predictor
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name, read_frame
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from feat_pipeline.extract.chunks import Sampling
+
+OUTPUTS = (
+    "predictions.csv",
+    "explanations.jsonl",
+    "skipped.csv",
+    "run.json",
+    "faces/*.jpg",
+    "annotated/*.jpg",
+    "annotated/*.mp4",
+    "crops/*.png",
+    "sheets/*.jpg",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictResult:
+    """What `predict_files` found.
+
+    Parameters
+    ----------
+    path : Path
+        Of ``predictions.csv``.
+    skipped : DataFrame
+        Columns ``input, frame, reason``.
+    run : dict
+        Parameters, versions, counts and seconds.
+    errors : list of Skipped
+        The inputs that were skipped for an error; a picture without a face is none.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        One row per face and model; read from the file when it is first asked for.
+    """
+
+    path: Path
+    skipped: pd.DataFrame
+    run: dict[str, Any]
+    errors: list[Skipped]
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:  # noqa: D102
+        import pandas as pd
+
+        text = dict.fromkeys(("input", "model", "label", "smooth_label", "picture"), str)
+        columns = pd.read_csv(self.path, nrows=0).columns
+        numbers = {
+            name: [""] for name in columns if name not in text
+        }  # a face may be called NA, no number is
+        return pd.read_csv(self.path, dtype=text, keep_default_na=False, na_values=numbers)
+
+
+def predict_files(
+    paths: PathLike | Iterable[PathLike],
+    *,
+    out: PathLike,
+    models: Sequence[PathLike] = DEFAULT_MODELS,
+    detector: str = DEFAULT_DETECTOR,
+    annotate: bool = False,
+    emoji: bool = False,
+    emoji_set: PathLike | None = None,
+    hide: str | None = None,
+    crops: bool = False,
+    tta: bool = False,
+    sampling: Sampling | None = None,
+    detect_every_s: float = DETECT_EVERY_S,
+    overwrite: bool = False,
+) -> PredictResult:
+    """Name and explain the emotion of every face in photos, videos and folders.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Photos, videos and folders; folders are searched with their subfolders.
+    out : path
+        Folder that takes ``predictions.csv``, ``explanations.jsonl``, ``skipped.csv``, ``run.json``, pictures
+        of the faces, copies of the regressions and, where asked for, annotated copies of the photos and
+        videos. Every frame of a video has its rows; reasons and pictures are written of a face that appears
+        and where its smoothed label changes. When the work is interrupted, it takes what was done.
+    models, detector
+        See `Predictor`.
+    annotate : bool
+        Whether copies with boxes, emotions and reasons are written: a JPEG file of each photo, a film of
+        each video (see `feat_pipeline.film.predict_video`). Answers of several models stand side by side.
+    emoji : bool
+        Whether every face on these copies is covered by an emoji that is drawn from its AUs; copies without
+        boxes are written where `annotate` is false.
+    emoji_set : path, optional
+        Folder of PNGs by emotion, such as ``happy.png``, that are laid on instead.
+    hide : {'blur', 'pixelate', 'emoji'}, optional
+        Whether faces are covered on every picture that is written, also on those of single faces. Faces that
+        the detector does not find cannot be covered.
+    crops : bool
+        Whether each face of a photo is written to ``crops/``, and contact sheets of all to ``sheets/``.
+    tta : bool
+        Whether faces are looked at more often; see `Predictor`.
+    sampling : Sampling, optional
+        Which frames of videos are looked at; all by default.
+    detect_every_s : float
+        The detector looks at videos at least so often, in seconds; 0: at every frame.
+    overwrite : bool
+        Whether results of an earlier run in ``out`` may be replaced.
+
+    Returns
+    -------
+    PredictResult
+
+    Raises
+    ------
+    InputError
+        A path is missing, a folder holds no photo, or the emoji are not complete.
+    OutputError
+        ``out`` cannot be written, or holds results and ``overwrite`` is false.
+    UnavailableError, UsageError, AnalysisError
+        See `Predictor`.
+    """
+    if not detect_every_s >= 0:
+        raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
+    drawing = Drawing(annotate=annotate, emoji=emoji, emoji_set=emoji_set, hide=hide, crops=crops)
+    files = _without_results(find_photos(paths, videos=VIDEO_SUFFIXES), Path(out))
+    copies = [f"models/{model_name(model)}/model.json" for model in models]
+    folder = OutputFolder(out, (*OUTPUTS, *copies), overwrite=overwrite)
+    predictor = Predictor(models=models, detector=detector, tta=tta)
+    pictures = drawing.read_emoji(predictor.models)
+    folder.clear()
+    parameters = {"models": [str(model) for model in models], "detector": detector, **drawing.to_dict()}
+    parameters["tta"] = tta
+    if any(map(_is_video, files)):
+        parameters |= _told(sampling, detect_every_s)
+    work = _Work(folder, predictor, files, parameters, drawing, pictures)
+    try:
+        if work.films is None:
+            work.add_photos(files)
+        else:
+            work.add_mixed(files, sampling, detect_every_s)
+    except BaseException as error:
+        work.log.stop(error)
+        work.finish()
+        error.add_note(work.log.kept_in(folder))
+        raise
+    return work.finish()
+
+
+class _Work:
+    """One run: its counts, its files, and what is done with photos and with videos."""
+
+    def __init__(
+        self,
+        folder: OutputFolder,
+        predictor: Predictor,
+        files: list[Path],
+        parameters: dict[str, Any],
+        drawing: Drawing,
+        emoji_set: Mapping[str, np.ndarray] | None,
+    ) -> None:
+        self.films: list[dict[str, Any]] | None = [] if any(map(_is_video, files)) else None
+        extractor = predictor.extractor
+        self.log = RunLog(
+            "predict",
+            parameters,
+            backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
+            detector=parameters["detector"],
+            models=list(predictor.models),
+            **({"looks": predictor.looks} if predictor.looks else {}),
+            **({} if self.films is None else {"films": self.films}),
+        )
+        self._folder, self._predictor = folder, predictor
+        self._drawing, self._emoji_set = drawing, emoji_set
+        self._album = Album(folder, list(predictor.models), drawing, emoji_set)
+        self._sheet = Sheet(folder, predictor.models, films=self.films is not None)
+        self._copies = 0
+
+    def finish(self) -> PredictResult:
+        """Write the tables, all or none."""
+        with self._folder.all_or_nothing():
+            self._album.finish()
+            path = self._sheet.finish()
+            if len(self._predictor.models) > 1:
+                self.log.note(disagreements=self._sheet.disagreements)
+            self.log.write(self._folder)
+        return PredictResult(path, self.log.skipped_frame(), self.log.record(), self.log.errors)
+
+    def add_photos(self, files: Sequence[Path]) -> None:
+        """Predict photos, with a progress bar of their own."""
+        with progress_bar(total=len(files), done=0, unit="photo") as advance:
+            self._photos(files, advance)
+
+    def add_mixed(self, files: Sequence[Path], sampling: Sampling | None, detect_every_s: float) -> None:
+        """Predict photos and videos, in their order; progress is counted in frames."""
+        from feat_pipeline.extract.chunks import Sampling, plan
+
+        wanted = sampling or Sampling()
+        self.log.inputs = 0
+        total = sum(chunk.frames for chunk in plan(files, wanted))
+        with progress_bar(total=total, done=0, unit="frame") as advance:
+            for are_videos, some in groupby(files, _is_video):
+                if not are_videos:
+                    self._photos(list(some), advance)
+                    continue
+                for path in some:
+                    self._video(path, wanted, detect_every_s, advance)
+
+    def _photos(self, files: Sequence[Path], advance: Callable[[int], Any]) -> None:
+        for item in self._predictor.predict_many(map(read_frame, files)):
+            if isinstance(item, Predicted):
+                annotated, crops = self._album.add(item, self._copies, self._sheet.pictures)
+                for face, crop in zip(item.faces, crops, strict=True):
+                    self._sheet.add(face, face_id=face.face, crop_rgb=crop, annotated=annotated)
+                self._copies += 1
+            self._count(item)
+            if self.log.inputs is not None:
+                self.log.inputs += 1
+            advance(1)
+
+    def _video(
+        self, path: Path, sampling: Sampling, detect_every_s: float, advance: Callable[[int], Any]
+    ) -> None:
+        from feat_pipeline.film import predict_video
+
+        name = f"annotated/{self._copies:06d}_{slug(str(path))}.mp4"
+        self._copies += 1
+        video = predict_video(
+            path,
+            self._predictor,
+            film=self._folder.path / name if self._drawing.copies else None,
+            sampling=sampling,
+            detect_every_s=detect_every_s,
+            annotate=self._drawing.annotate,
+            hide=self._drawing.cover,
+            emoji_set=self._emoji_set,
+        )
+        labels: dict[int, dict[str, str]] = {}
+        try:
+            with contextlib.closing(video.frames()) as frames:
+                for frame in frames:
+                    for face in frame.faces:
+                        changed = labels.get(face.face_id) != face.labels
+                        labels[face.face_id] = face.labels
+                        self._sheet.add(
+                            face.raw,
+                            face_id=face.face_id,
+                            labels=face.labels,
+                            smooth=face.smooth,
+                            explained=changed,
+                            crop_rgb=self._shown(frame.item, face.raw) if changed else None,
+                        )
+                    self._count(frame.item)
+                    advance(1)
+        finally:
+            if video.film is not None and video.film.exists():
+                self._tell_film(path, name, video.notes)
+        assert self.log.inputs is not None  # there are videos
+        self.log.inputs += 1
+
+    def _shown(self, item: Predicted | Skipped, face: FacePrediction) -> np.ndarray | None:
+        """Return a face's picture as it may be shown."""
+        if not isinstance(item, Predicted) or self._drawing.hide is None:
+            return None
+        return self._album.shown(item.measured.frame.rgb, item.faces)[face.face]
+
+    def _tell_film(self, path: Path, name: str, notes: list[str]) -> None:
+        assert self.films is not None
+        self.films.append({"input": input_name(path), "film": name, "notes": notes})
+
+    def _count(self, item: Predicted | Skipped) -> None:
+        self.log.add(item.measured if isinstance(item, Predicted) else item)
+
+
+def _told(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
+    from feat_pipeline.extract.chunks import Sampling
+
+    told = asdict(sampling or Sampling())
+    return {
+        **told,
+        "end_s": None if told["end_s"] == inf else told["end_s"],
+        "detect_every_s": detect_every_s,
+    }
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _without_results(photos: list[Path], out: Path) -> list[Path]:
+    """Leave out the pictures that an earlier run wrote, where the results lie among the photos."""
+    # realpath and not Path.resolve, which raises on links that lead in a circle
+    written = [Path(os.path.realpath(out / name)) for name in ("faces", *FOLDERS)]
+    return [photo for photo in photos if Path(os.path.realpath(photo)).parent not in written]

@@ -1,0 +1,374 @@
+"""Videos or AU tables in, time series of every person's AUs out: tables, events and figures."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.errors import ModelError
+from feat_pipeline.detect import DEFAULT_DETECTOR
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.autable import AUTable
+    from analysis.series import AUSeries
+    from feat_pipeline.extract.chunks import Sampling
+    from feat_pipeline.runs.extract import ExtractResult
+
+OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", "skipped.csv", "run.json")
+TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
+FIGURES = 20
+"""Persons who get a figure; those seen most."""
+_DPI = 150
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesResult:
+    """What `series_files` found.
+
+    Parameters
+    ----------
+    series : AUSeries
+    events : DataFrame
+        See ``AUSeries.events``.
+    run : dict
+        Content of ``run.json``.
+    errors : list of Skipped
+        What could not be read.
+    notes : list of str
+        What a reader has to know.
+    """
+
+    series: AUSeries
+    events: pd.DataFrame
+    run: dict[str, Any]
+    errors: list[Skipped]
+    notes: list[str]
+
+
+def series_files(
+    paths: PathLike | Iterable[PathLike],
+    *,
+    out: PathLike,
+    sampling: Sampling | None = None,
+    neutral: str | tuple[float, float] = "percentile",
+    smooth_s: float = 0.1,
+    aus: Sequence[str] | None = None,
+    model: PathLike | None = None,
+    detector: str = DEFAULT_DETECTOR,
+    detect_every_s: float | None = None,
+    figures: int = FIGURES,
+    overwrite: bool = False,
+) -> SeriesResult:
+    """Make the AU series of every person in videos or AU tables.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Videos and folders with videos, or AU tables with ``time_s`` (ours, OpenFace's CSVs).
+    out : path
+        Folder that takes ``series.csv`` (one row a person and frame: AUs as measured ``AU12_r``, less the
+        person's neutral ``calibrated_AU12_r``, smoothed ``smoothed_AU12_r``, ``label`` and ``p_<emotion>`` of
+        the model), ``events.csv`` (one row an action: onset, apex, offset), ``series/*.png``, ``skipped.csv``
+        and ``run.json``.
+    sampling : Sampling, optional
+        Which frames of videos are measured, and which rows of tables are taken; all by default.
+    neutral, smooth_s, aus
+        See `analysis.series.au_series`.
+    model : path, optional
+        Regression on AUs that names the emotion of each frame by the AUs as measured; by default the shipped
+        one, where the table is of its backend.
+    detector, detect_every_s
+        For videos; see `feat_pipeline.runs.extract.extract`.
+    figures : int
+        So many persons get a figure.
+    overwrite : bool
+        Whether results of an earlier run in ``out`` may be replaced.
+
+    Returns
+    -------
+    SeriesResult
+
+    Raises
+    ------
+    InputError
+        A path is missing or is neither a video nor a table; tables do not belong together.
+    TableError, ModelError
+        A table or the model cannot be read, or they do not fit each other.
+    OutputError
+        ``out`` cannot be written, or holds results and ``overwrite`` is false.
+    UnavailableError, UsageError
+        Something cannot run here or an option has a wrong value.
+    """
+    from analysis.autable import AUTable
+    from analysis.series import au_series
+
+    began = time.perf_counter()
+    videos, tables = _sorted_out(paths)
+    if figures < 0:
+        raise UsageError(f"figures: expected 0 or more, got {figures}")
+    spec = DEFAULT_MODELS[0] if model is None else model
+    emotions = load_model(spec)
+    if emotions.consumes != "aus":
+        raise UsageError(f"model {model_name(spec)}: looks at pixels; a series needs one on AUs")
+    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    measured = _measured(videos, emotions, sampling, detector, detect_every_s) if videos else None
+    read = [_within(_with_ids(AUTable.read(path)), sampling) for path in tables]
+    table = _joined([*([measured.table] if measured else []), *read])
+    log = RunLog(
+        "series",
+        {
+            "paths": [input_name(path) for path in (*videos, *tables)],
+            "every": _step(sampling),
+            "neutral": neutral if isinstance(neutral, str) else list(neutral),
+            "smooth_s": smooth_s,
+            "aus": list(aus) if aus else None,
+        },
+        backend={"name": table.backend, "version": table.backend_version, "scale": table.scale},
+        detector=detector if videos else "no detector",
+        models=[model_name(spec)],
+    )
+    answers, notes = _answers(table, emotions, model_name(spec), must=model is not None)
+    table = _beside(table, answers)
+    found = au_series(table, neutral=neutral, smooth_s=smooth_s, aus=aus)
+    events = found.events()
+    notes = [*dict.fromkeys([*found.notes, *notes])]
+    drawn = _most_seen(found, figures)
+    persons = len(found.persons())
+    if persons > len(drawn):
+        notes.append(f"{len(drawn)} of {persons} persons have a figure, those seen most")
+    errors = measured.errors if measured else []
+    record = log.record() | _facts(found, events, measured, [*videos, *tables], notes)
+    record["seconds"] = round(time.perf_counter() - began, 3)
+    folder.clear()
+    with folder.all_or_nothing():
+        folder.write_json("series.meta.json", _like(table, found.frame).meta)
+        folder.write("series.csv", _text(found.frame))
+        folder.write("events.csv", _text(events))
+        for number, person in enumerate(drawn):
+            folder.write(_figure_name(number, person), _figure(found, events, person, list(answers.columns)))
+        skipped = measured.skipped.to_csv(index=False) if measured else "input,frame,reason\n"
+        folder.write("skipped.csv", skipped)
+        folder.write_json("run.json", record)
+    return SeriesResult(found, events, record, errors, notes)
+
+
+def _sorted_out(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], list[Path]]:
+    """Videos, also those in folders, and tables."""
+    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(str(path)) for path in paths]  # type: ignore[union-attr]
+    tables = [path for path in given if path.suffix.lower() in TABLE_SUFFIXES and not path.is_dir()]
+    rest = [path for path in given if path not in tables]
+    if not rest:
+        return [], tables
+    videos = []
+    for path in find_photos(rest, videos=VIDEO_SUFFIXES):
+        if path.suffix.lower() in VIDEO_SUFFIXES or not path.exists():
+            videos.append(path)
+        elif path in rest:
+            raise InputError(f"{input_name(path)}: expected a video or an AU table (.csv, .parquet)")
+    if not videos:
+        raise InputError(f"{input_name(rest[0])}: no video and no AU table; name a video, or a .csv")
+    return videos, tables
+
+
+def _measured(
+    videos: list[Path],
+    emotions: Any,
+    sampling: Sampling | None,
+    detector: str,
+    detect_every_s: float | None,
+) -> ExtractResult:
+    from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
+    from feat_pipeline.runs.extract import extract
+
+    backend = getattr(emotions, "backend_", "auto")
+    return extract(
+        videos,
+        backend=backend if backend in BACKENDS else "auto",
+        detector=detector,
+        sampling=sampling,
+        detect_every_s=DETECT_EVERY_S if detect_every_s is None else detect_every_s,
+    )
+
+
+def _with_ids(table: AUTable) -> AUTable:
+    """Tell persons apart where the table does not."""
+    from feat_pipeline.faces.track import add_face_ids
+
+    if "face_id" in table.frame or "time_s" not in table.frame:
+        return table
+    return _like(table, add_face_ids(table.frame))
+
+
+def _within(table: AUTable, sampling: Sampling | None) -> AUTable:
+    """Take the rows of a table that `sampling` would read of the video."""
+    from feat_pipeline.sources.videos import wanted_frames
+
+    if sampling is None or "time_s" not in table.frame:
+        return table
+    chosen = np.zeros(len(table), dtype=bool)
+    times = table.frame["time_s"].to_numpy(dtype=float)
+    for rows in table.frame.groupby("input", sort=False).indices.values():
+        moments = np.unique(times[rows][np.isfinite(times[rows])])
+        wanted = wanted_frames(
+            moments, sampling.start_s, sampling.end_s, sampling.every_s, sampling.every_frames
+        )
+        chosen[rows] = np.isin(times[rows], moments[wanted])
+    return table.with_rows(chosen)
+
+
+def _joined(tables: list[AUTable]) -> AUTable:
+    import pandas as pd
+
+    first, *others = tables
+    if not others:
+        return first
+    seen: set[str] = set()
+    for table in tables:
+        kind = (table.backend, table.scale)
+        if kind != (first.backend, first.scale):
+            raise InputError(
+                f"tables of {first.backend} (scale {first.scale}) and {table.backend} (scale {table.scale}) "
+                "do not join; make the series of each in a run of its own"
+            )
+        names = set(table.frame["input"].astype(str))
+        if names & seen:
+            raise InputError(f"input {min(names & seen)} stands in two tables; leave one of them out")
+        seen |= names
+    joined = _like(first, pd.concat([table.frame for table in tables], ignore_index=True))
+    joined.notes = [note for table in tables for note in table.notes]
+    return joined
+
+
+def _answers(table: AUTable, emotions: Any, name: str, *, must: bool) -> tuple[pd.DataFrame, list[str]]:
+    """Probabilities of each row by the AUs as measured; no columns where the model does not fit."""
+    import pandas as pd
+
+    backend = getattr(emotions, "backend_", table.backend)
+    if backend != table.backend and not must:
+        other = f"was fitted on AUs of {backend}, and the table is of {table.backend}"
+        return pd.DataFrame(index=range(len(table))), [f"no emotions: {name} {other}; name a --model of it"]
+    names = [f"p_{emotion}" for emotion in emotions.classes_]
+    needed = list(getattr(emotions, "feature_names_in_", ()))
+    answers = pd.DataFrame(np.nan, index=range(len(table)), columns=names)
+    try:
+        known = np.isfinite(table.select(needed or table.au_columns).aus.to_numpy()).all(axis=1)
+        chances = emotions.predict_proba(table.with_rows(known))
+    except (ModelError, ValueError) as error:
+        if must:
+            raise
+        return pd.DataFrame(index=range(len(table))), [f"no emotions by {name}: {error}"]
+    answers.loc[known] = chances
+    return answers, []
+
+
+def _beside(table: AUTable, answers: pd.DataFrame) -> AUTable:
+    """Add the label and the probabilities of each row to the table."""
+    import pandas as pd
+
+    if not len(answers.columns):
+        return table
+    names = [column.removeprefix("p_") for column in answers.columns]
+    known = answers.notna().all(axis=1).to_numpy()
+    label = np.full(len(answers), "", dtype=object)
+    label[known] = np.array(names, dtype=object)[answers[known].to_numpy().argmax(axis=1)]
+    frame = table.frame.drop(columns=["label", *answers.columns], errors="ignore").reset_index(drop=True)
+    return _like(table, pd.concat([frame, pd.Series(label, name="label"), answers], axis=1))
+
+
+def _like(table: AUTable, frame: pd.DataFrame) -> AUTable:
+    from analysis.autable import AUTable
+
+    new = AUTable(
+        frame,
+        backend=table.backend,
+        backend_version=table.backend_version,
+        scale=table.scale,
+        extra=table.extra,
+    )
+    new.notes = list(table.notes)
+    return new
+
+
+def _most_seen(series: AUSeries, figures: int) -> list[tuple[str, int]]:
+    known = series.frame[series.aus].notna().any(axis=1)
+    counts = series.frame[known].groupby(["input", "face_id"], sort=False).size()
+    most = set(counts.sort_values(ascending=False, kind="stable").index[:figures])
+    return [person for person in series.persons() if person in most]
+
+
+def _figure_name(number: int, person: tuple[str, int]) -> str:
+    from feat_pipeline.runs.predict import slug
+
+    return f"series/{number:06d}_{slug(person[0])}_face{person[1]}.png"
+
+
+def _figure(series: AUSeries, events: pd.DataFrame, person: tuple[str, int], answers: list[str]) -> bytes:
+    from analysis.plots import series as draw
+
+    rows = series.of(person)
+    own = events[(events["input"] == person[0]) & (events["face_id"] == person[1])]
+    chances = rows[answers].rename(columns=lambda name: name.removeprefix("p_")) if answers else None
+    figure = draw(
+        rows,
+        series.aus,
+        events=own,
+        probabilities=chances,
+        max_gap_s=series.facts["max_gap_s"][person[0]],
+        title=f"{Path(person[0]).name}, face {person[1]}",
+    )
+    target = io.BytesIO()
+    figure.savefig(target, format="png", dpi=_DPI)
+    return target.getvalue()
+
+
+def _facts(
+    series: AUSeries,
+    events: pd.DataFrame,
+    measured: ExtractResult | None,
+    inputs: list[Path],
+    notes: list[str],
+) -> dict[str, Any]:
+    """Entries of run.json besides those of every run."""
+    from analysis.series.events import MIN_DURATION_S, THRESHOLDS
+
+    high, low = THRESHOLDS[series.scale]
+    counts = {"inputs": len(inputs), "faces": len(series.frame), "persons": len(series.persons())}
+    skipped = dict(measured.run["counts"]["skipped"]) if measured else {}
+    return {
+        "counts": {**counts, "events": len(events), "skipped": skipped},
+        "series": series.facts,
+        "events": {"high": high, "low": low, "min_duration_s": MIN_DURATION_S},
+        "notes": notes,
+    }
+
+
+def _step(sampling: Sampling | None) -> dict[str, Any] | None:
+    if sampling is None:
+        return None
+    end_s = sampling.end_s if np.isfinite(sampling.end_s) else None
+    return {
+        "start_s": sampling.start_s,
+        "end_s": end_s,
+        "every_s": sampling.every_s,
+        "every_frames": sampling.every_frames,
+    }
+
+
+def _text(frame: pd.DataFrame) -> str:
+    """Six digits are enough for AUs; times need more in long videos."""
+    times = {name: frame[name].map("{:.10g}".format) for name in frame if str(name).endswith("_s")}
+    return frame.assign(**times).to_csv(index=False, float_format="%.6g", lineterminator="\n")

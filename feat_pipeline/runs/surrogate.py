@@ -1,0 +1,175 @@
+"""AUs and a model's predictions in, the model's answers explained by AUs out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.output.predictions_read import FACE, Answers, read_answers, same_faces
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.compare import check_draws, labelled
+from feat_pipeline.sources.photos import PathLike
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.autable import AUTable
+    from analysis.surrogate import Surrogate
+
+OUTPUTS = (
+    "surrogate.json",
+    "model.json",
+    "fidelity.csv",
+    "stability.csv",
+    "faces.csv",
+    "explanations.jsonl",
+    "run.json",
+)
+
+
+MOST_EXPLAINED = 1000
+"""Held-out faces whose reasons are written: each takes about 16 kB."""
+
+
+def surrogate_files(
+    aus: PathLike,
+    predictions: PathLike,
+    *,
+    out: PathLike,
+    model: str | None = None,
+    labels: PathLike | None = None,
+    groups: str | None = None,
+    terms: str = "linear",
+    alpha: float | str = "cv",
+    draws: int = 200,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Surrogate:
+    """Fit a regression on AUs to a model's answers, measure how faithful it is, and explain faces by it.
+
+    Parameters
+    ----------
+    aus : path
+        AU table of the faces.
+    predictions : path
+        The model's answers for them; see ``feat_pipeline.output.predictions_read.read_answers``.
+    out : path
+        Folder that takes ``surrogate.json``, ``model.json`` (the regression, which ``explain`` reads),
+        ``fidelity.csv``, ``stability.csv``, ``faces.csv`` (how far apart both are on each face),
+        ``explanations.jsonl`` (reasons for the first 1,000 held-out faces; none where the surrogate is not to
+        be used), ``run.json`` and ``report.html``.
+    model : str, optional
+        Which one, where ``predictions`` holds several.
+    labels : path, optional
+        CSV with the columns ``input, label``: true labels, for reference.
+    groups : str, optional
+        Column of the AU table, the predictions or the labels that names the person, or ``COLUMN:REGEX``.
+    terms, alpha
+        See ``analysis.logit.MultinomialLogit``.
+    draws, seed : int
+        Of the bootstrap; the seed also of the split.
+    overwrite : bool
+        Whether an earlier surrogate in ``out`` may be replaced.
+
+    Returns
+    -------
+    Surrogate
+
+    Raises
+    ------
+    TableError, FitError
+        The AU table or the labels cannot be read, no column names the persons so, or nothing can be fitted.
+    InputError
+        The predictions cannot be read or are of other faces.
+    OutputError
+        ``out`` cannot be written, or holds a surrogate and ``overwrite`` is false.
+    UsageError
+        No such model, fewer than two draws, or a negative seed.
+    """
+    from analysis.autable import AUTable
+    from analysis.report import build_report
+    from analysis.surrogate import fit_surrogate
+
+    check_draws(draws, seed)
+    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    parameters = {"aus": str(aus), "predictions": str(predictions), "model": model, "groups": groups}
+    parameters |= {"labels": None if labels is None else str(labels), "terms": terms}
+    log = RunLog("surrogate", {**parameters, "alpha": alpha, "draws": draws, "seed": seed})
+    name, answers = _chosen(read_answers([predictions]), model)
+    table, frame, notes = _joined(AUTable.read(str(aus)), name, answers)
+    y, persons, kept, matched = labelled(frame, labels, groups)
+    table, frame = table.with_rows(kept), frame[kept].reset_index(drop=True)
+    result = fit_surrogate(
+        table,
+        frame,
+        name=name,
+        groups=persons,
+        y=y,
+        alpha=alpha,
+        terms=terms,
+        draws=draws,
+        seed=seed,
+    )
+    result.facts["notes"][:0] = [*notes, *matched]
+    if not result.usable:
+        result.facts["notes"].append("no face's reasons are written, since the surrogate is not to be used")
+    folder.clear()
+    with folder.all_or_nothing():
+        with named_errors(folder.path):
+            result.save(folder.path)
+        for each in ("fidelity", "stability", "faces"):
+            folder.write(f"{each}.csv", result.tables[each].to_csv(index=False, float_format="%.6g"))
+        if result.usable:
+            folder.write("explanations.jsonl", _reasons(result, table, frame))
+        facts = {"backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale}}
+        folder.write_json("run.json", log.record() | facts | {"notes": result.facts["notes"]})
+    build_report(folder.path, pictures=Path(predictions).parent)
+    return result
+
+
+def _chosen(answers: Mapping[str, Answers], model: str | None) -> tuple[str, Answers]:
+    if model is None and len(answers) > 1:
+        raise UsageError(f"model: the file holds {', '.join(answers)}; name one with --model")
+    name = next(iter(answers)) if model is None else model
+    if name not in answers:
+        raise UsageError(f"model: the file holds {', '.join(answers)}, not {name!r}")
+    return name, answers[name]
+
+
+def _joined(table: AUTable, name: str, answers: Answers) -> tuple[AUTable, pd.DataFrame, list[str]]:
+    """Bring AUs and answers of the same faces into the same order."""
+    faces = table.frame.reindex(columns=[*FACE]).fillna({"frame": 0, "face": 0})
+    faces = faces.assign(row=np.arange(len(faces))).astype({"frame": np.int64, "face": np.int64})
+    if faces.duplicated([*FACE]).any():
+        raise InputError("aus: the AU table names some faces twice; input, frame and face must differ")
+    try:
+        frames, notes = same_faces({"the AU table": Answers("aus", answers.file, faces, []), name: answers})
+    except InputError as error:
+        raise InputError(f"{answers.file}: {error}") from None
+    rows = frames["the AU table"]["row"].to_numpy()
+    others = [c for c in table.frame.columns if c not in answers.frame and c not in table.au_columns]
+    known = table.frame.iloc[rows][others].reset_index(drop=True)
+    return table.with_rows(rows), frames[name].join(known), [*table.notes, *notes]
+
+
+def _reasons(result: Surrogate, table: AUTable, frame: pd.DataFrame) -> str:
+    """Explain the held-out faces, one line of JSON each."""
+    from analysis.predictions import explanation_line
+
+    faces = result.tables["faces"]
+    held_out = faces.loc[faces["held_out"], [*FACE]].head(MOST_EXPLAINED)
+    keys = frame[[*FACE]].reset_index().merge(held_out, on=[*FACE])
+    rows = keys["index"].to_numpy()
+    told = result.explain_many(table.with_rows(rows), frame.iloc[rows])
+    places: list[dict[str, Any]] = frame.iloc[rows].to_dict("records")
+    pictures = frame["picture"].iloc[rows] if "picture" in frame else [None] * len(rows)
+    return "".join(
+        explanation_line(place, str(result.facts["explains"]), one, picture=picture)  # type: ignore[arg-type]
+        for place, one, picture in zip(places, told, pictures, strict=True)
+        if one is not None
+    )

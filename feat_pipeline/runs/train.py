@@ -1,0 +1,317 @@
+"""Labelled data in, a trained model out, whichever model it is."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
+from feat_pipeline.datasets.ferplus import vote_shares
+from feat_pipeline.datasets.read import list_pictures, read_faces
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.held_out import Parts, parts_of_faces, parts_of_table
+from feat_pipeline.models import LOADERS, TRAINABLE, load_model
+from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.registry import resolve
+from feat_pipeline.runs.train_aus import DETECTOR, LabelledAUs, measure_pictures
+from feat_pipeline.sources.photos import PHOTO_SUFFIXES, PathLike
+
+CHECKPOINT = "checkpoint.pt"
+OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json")
+AU_OUTPUTS = ("aus.csv", "aus.meta.json")
+LEARNERS = {**TRAINABLE, "logit": LOADERS["multinomial-logit"]}
+_DATA = "data.json"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training gave.
+
+    Attributes
+    ----------
+    model : EmotionModel
+        As it was written and read again.
+    scores : dict of str to float
+        On the faces that were held out. A network's epoch and temperature were chosen on them, so they
+        flatter it a little; other models have not seen them.
+    notes : tuple of str
+        What was left out, and how the faces were split.
+    skipped : tuple of str
+        One line for each picture or row that could not be read.
+    """
+
+    model: Any
+    scores: dict[str, float]
+    notes: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def train_model(
+    name: str,
+    data: PathLike,
+    *,
+    out: PathLike,
+    kind: str = "auto",
+    classes: Sequence[str] | None = None,
+    merge: Mapping[str, str] | None = None,
+    size: int = 48,
+    detector: str | None = None,
+    person: str | None = None,
+    labels: PathLike | None = None,
+    label_column: str | None = None,
+    votes: PathLike | None = None,
+    held_out: float = 0.1,
+    settings: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> Learned:
+    """Train a model and save it.
+
+    Parameters
+    ----------
+    name : str
+        A name out of `feat_pipeline.models.TRAINABLE`, or 'logit', the regression.
+    data : path
+        What `feat_pipeline.datasets.read.read_faces` reads; of a model of AUs a folder of pictures, whose
+        AUs are then measured with the backend embedded and written to ``aus.csv``, or an AU table.
+    out : path
+        Folder that takes the model, ``run.json`` and, where training goes by epochs, ``checkpoint.pt``,
+        ``curves.csv`` and ``curves.png``.
+    kind, classes, merge, size, person, votes
+        See `read_faces`. Networks learn the shares of the votes, other models the label with most.
+    detector : str, optional
+        See `read_faces`; by default the whole picture is the face, for a model of AUs 'mtcnn' finds it.
+    person : str, optional
+        Who is on one side only: for pictures see `read_faces`; for an AU table the column, or
+        ``COLUMN:REGEX``.
+    labels : path, optional
+        Of pictures, see `read_faces`; of an AU table, see `feat_pipeline.runs.fit.fit`.
+    label_column : str, optional
+        Of an AU table: its column of labels.
+    held_out : float
+        Share of the faces to judge by where the data have no such part.
+    settings : mapping, optional
+        Further settings of the model, such as ``{'epochs': 20}``; of a network also ``start``, the folder of
+        a trained one that it begins from.
+    device : str, optional
+        Where networks are trained: a torch device; by default the first GPU, else the CPU.
+    seed : int
+    resume : bool
+        Go on from the checkpoint in ``out``.
+    overwrite : bool
+        Whether results in ``out`` may be replaced.
+    report : callable, optional
+        Gets a row of the history after every epoch.
+
+    Returns
+    -------
+    Learned
+
+    Raises
+    ------
+    InputError, UsageError, TableError, FitError
+        Data that cannot be read or do not suffice, settings that the model does not have, a checkpoint of
+        another training.
+    TrainingError
+        The loss is no number.
+    OutputError
+        ``out`` cannot be written, or holds results and neither ``overwrite`` nor ``resume`` is true.
+    """
+    if name not in LEARNERS:
+        raise UsageError(f"model: expected one of {', '.join(LEARNERS)}, got {name!r}")
+    factory = resolve(LEARNERS[name])
+    settings = dict(settings or {})
+    model = _made(name, factory, settings, seed)
+    _check_fit(name, model, device, resume)
+    data = Path(data)
+    photos = factory.consumes == "aus" and data.is_dir() and _holds_photos(data)
+    folder = training_folder(Path(out), (*OUTPUTS, *(AU_OUTPUTS if photos else ())), resume, overwrite)
+    parameters: dict[str, Any] = {"model": name, "data": str(data), "kind": kind, "person": person}
+    parameters |= {"labels": _text(labels), "label_column": label_column, "votes": _text(votes)}
+    parameters |= {"classes": None if classes is None else list(classes), "merge": dict(merge or {})}
+    parameters |= {"detector": detector, "size": size, "held_out": held_out, "device": device}
+    log = RunLog("train", parameters | {"settings": settings, "seed": seed})
+    known: LabelledAUs | LabelledFaces
+    if factory.consumes == "aus":
+        if votes is not None:
+            raise UsageError(f"votes: {name} learns from AUs, and FER+ votes are of FER2013's CSV")
+        if photos:
+            known = aus = _measured(data, kind, labels, label_column, person, detector)
+        else:
+            known = aus = _tabled(data, labels, label_column, person)
+        parts = _parts_of_aus(aus, classes, merge, share=held_out, seed=seed)
+    else:
+        known = faces = read_faces(
+            data, kind, classes=classes, merge=merge, size=size, detector=detector, person=person,
+            labels=labels, votes=votes,
+        )  # fmt: skip
+        shares = None if votes is None else vote_shares(faces)
+        parts = parts_of_faces(faces, share=held_out, seed=seed, shares=shares)
+    if "recipe" in vars(model) and "batch" not in settings:
+        model.recipe = replace(model.recipe, batch=min(model.recipe.batch, max(2, len(parts.y) // 4)))
+    if not resume:
+        folder.clear()
+    _same_data(folder, parts, resume)
+    if photos:
+        with named_errors(folder.path):
+            aus.table.write(folder.path / AU_OUTPUTS[0])
+    try:
+        _fit(model, parts, folder.path, resume, device, report)
+        with named_errors(folder.path):
+            model.save(folder.path)
+    except BaseException as error:
+        if (folder.path / CHECKPOINT).is_file():
+            error.add_note(f"the epochs done until then are in {folder.path}, and --resume goes on from them")
+        raise
+    written = load_model(folder.path)
+    scores = _scores(written, parts)
+    notes = (*known.notes, *parts.notes, *getattr(model, "notes_", ()))
+    folder.write_json("run.json", log.record() | {"scores": scores, "notes": notes, "skipped": known.skipped})
+    return Learned(written, scores, notes, known.skipped)
+
+
+def _text(path: PathLike | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def training_folder(out: Path, outputs: tuple[str, ...], resume: bool, overwrite: bool) -> OutputFolder:
+    """Return the folder of a training that is begun, or gone on with where `resume` says so.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to go on with, or a training of which nothing was said.
+    """
+    begun = (out / CHECKPOINT).is_file()
+    if resume and not begun:
+        raise UsageError(f"{out}: holds no {CHECKPOINT} to go on from; leave --resume away to begin")
+    if begun and not (resume or overwrite):
+        raise UsageError(
+            f"{out}: holds a training; add --resume to go on with it, or --overwrite to begin anew"
+        )
+    return OutputFolder(out, (*outputs, CHECKPOINT), overwrite=overwrite or resume)
+
+
+def _measured(
+    data: Path, kind: str, labels: PathLike | None, column: str | None, person: str | None,
+    detector: str | None,
+) -> LabelledAUs:  # fmt: skip
+    if column is not None:
+        raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
+    listed = list_pictures(data, kind, person=person, labels=labels)
+    return measure_pictures(listed, data, detector=detector or DETECTOR)
+
+
+def _tabled(data: Path, labels: PathLike | None, column: str | None, person: str | None) -> LabelledAUs:
+    from analysis.autable import AUTable
+    from analysis.labels import column_labels, group_column, join_labels, read_labels
+
+    if (labels is None) == (column is None):
+        raise UsageError(
+            "labels: expected either a file of labels or a label column of the AU table; or as data a folder "
+            "of pictures with one sub-folder an emotion"
+        )
+    table = AUTable.read(str(data))
+    if labels is None:
+        labelled, y, notes = column_labels(table, str(column))
+    else:
+        labelled, y, notes = join_labels(table, read_labels(str(labels)))
+    groups = None if person is None else group_column(labelled, person)
+    return LabelledAUs(labelled, y, np.full(len(y), ""), groups, notes=(*table.notes, *notes))
+
+
+def _holds_photos(folder: Path) -> bool:
+    return any(file.suffix.lower() in PHOTO_SUFFIXES for file in folder.rglob("*"))
+
+
+def _parts_of_aus(
+    known: LabelledAUs, classes: Sequence[str] | None, merge: Mapping[str, str] | None, **split: Any
+) -> Parts:
+    y, kept = known.emotions, np.ones(len(known.emotions), bool)
+    if classes is not None or merge:
+        y, kept = kept_emotions(y, classes, merge)
+    groups = None if known.groups is None else known.groups[kept]
+    return parts_of_table(known.table.with_rows(kept), y[kept], groups, usage=known.usage[kept], **split)
+
+
+def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
+    """Build the model, with its own defaults for what is not set."""
+    takes = list(inspect.signature(factory).parameters)
+    given = dict(settings)
+    if "seed" in takes:
+        given["seed"] = seed
+    if "recipe" in takes:
+        from feat_pipeline.recipe import Recipe
+
+        of_recipe = [field.name for field in fields(Recipe)]
+        given["recipe"] = Recipe(**{k: given.pop(k) for k in settings if k in of_recipe}, seed=seed)
+        takes += of_recipe
+    unknown = sorted(set(given) - set(takes))
+    if unknown:
+        raise UsageError(f"{', '.join(unknown)}: {name} has no such setting; it has {', '.join(takes)}")
+    if "start" in given:
+        start = load_model(given["start"])
+        if not isinstance(start, factory):
+            raise UsageError(
+                f"start: expected a trained {name}, {settings['start']} is another kind of model"
+            )
+        given = {"architecture": start.architecture_} | given | {"start": start}
+    return factory(**given)
+
+
+def _check_fit(name: str, model: Any, device: str | None, resume: bool) -> None:
+    takes = inspect.signature(model.fit).parameters
+    if resume and "resume" not in takes:
+        raise UsageError(f"resume: {name} is fitted in one go; leave --resume away")
+    if device is not None and "device" not in takes:
+        raise UsageError(f"device: {name} is fitted on the CPU; leave --device away")
+
+
+def _fit(
+    model: Any, parts: Parts, work: Path, resume: bool, device: str | None, report: Callable[..., None] | None
+) -> None:
+    takes = inspect.signature(model.fit).parameters
+    offered: dict[str, Any] = {"work": work, "resume": resume, "device": device, "report": report}
+    offered["shares"] = parts.shares
+    if "report" in takes:  # others would calibrate on these faces, and then be judged by them
+        offered["validation"] = (parts.judged, parts.judged_y)
+    model.fit(parts.X, parts.y, **{key: value for key, value in offered.items() if key in takes})
+
+
+def _same_data(folder: OutputFolder, parts: Parts, resume: bool) -> None:
+    """Keep the fingerprint of the data, or refuse to go on with others."""
+    content = {"digest": parts.digest(), "learned": len(parts.y), "judged": len(parts.judged_y)}
+    path = folder.path / _DATA
+    if not resume:
+        folder.write_json(_DATA, content)
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["digest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); begin anew with --overwrite") from None
+    if before != content["digest"]:
+        raise UsageError(
+            f"{folder.path}: was begun with other faces, classes or shares; train anew elsewhere"
+        )
+
+
+def _scores(model: Any, parts: Parts) -> dict[str, float]:
+    from analysis.compare.scores import score
+
+    answers = model.predict_proba(parts.judged)
+    found = {"learned": len(parts.y), **score(model.classes_, answers, parts.judged_y)}
+    if parts.copies is not None and parts.copies.any():
+        right = np.asarray(model.classes_)[answers.argmax(1)] == parts.judged_y
+        found["copies"] = int(parts.copies.sum())
+        found["accuracy_without_copies"] = float(right[~parts.copies].mean())
+    return found

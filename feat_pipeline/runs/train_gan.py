@@ -1,0 +1,213 @@
+"""Labelled faces in, a trained generator out: what ``feat-pipeline train gan`` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from feat_pipeline.checkpoint import CHECKPOINT, CURVES
+from feat_pipeline.datasets.faces import LabelledFaces
+from feat_pipeline.datasets.read import read_faces
+from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.generate import DISCRIMINATOR, NETWORK, FaceGenerator, face_grid, make_faces, packed_png
+from feat_pipeline.generate_nets import Discriminator, Generator
+from feat_pipeline.generate_train import GanRecipe, train_networks
+from feat_pipeline.held_out import LEARNED
+from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.recipe import Examples
+from feat_pipeline.runs.train import training_folder
+from feat_pipeline.train import pick_device
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURE = "curves.png"
+SAMPLES = "samples"
+OUTPUTS = ("model.json", "weights.safetensors", CURVES, FIGURE, "run.json")
+_DATA = "data.json"
+_COLUMNS = 10  # of the sample grid: a row an emotion
+
+
+def train_gan(
+    data: str | Path,
+    *,
+    out: str | Path,
+    recipe: GanRecipe | None = None,
+    network: dict[str, Any] | None = None,
+    discriminator: dict[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
+    size: int = 48,
+    detector: str | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    judge: Callable[[Generator, int], dict[str, float]] | None = None,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> FaceGenerator:
+    """Train a generator on labelled faces and save it.
+
+    Parameters
+    ----------
+    data : path
+        See `feat_pipeline.datasets.read.read_faces`. Of data with parts only the part Training (or train) is
+        looked at, of others all faces.
+    out : path
+        Folder that takes the generator, ``samples/epoch-001.png`` and so on (a row an emotion, the same noise
+        every time), ``curves.csv``, ``curves.png``, ``checkpoint.pt`` and ``run.json``.
+    recipe : GanRecipe, optional
+    network, discriminator : dict, optional
+        See `FaceGenerator` and `feat_pipeline.generate_nets.Discriminator`.
+    classes, size, detector
+        See `read_faces`.
+    device : str, optional
+        A torch device; by default the first GPU, else the CPU.
+    resume, overwrite : bool
+        Go on with the training in ``out``, or replace it.
+    judge : callable, optional
+        See `feat_pipeline.generate_train.train_networks`.
+    report : callable, optional
+        Gets each epoch's row.
+
+    Returns
+    -------
+    FaceGenerator
+
+    Raises
+    ------
+    InputError, UsageError, OutputError, TrainingError
+        Data that cannot be read, a folder that holds another training or cannot be written, a loss that is no
+        number.
+    """
+    recipe = recipe or GanRecipe()
+    place = pick_device(device)
+    folder = training_folder(Path(out), OUTPUTS, resume, overwrite)
+    settings = {"recipe": repr(recipe), "classes": None if classes is None else list(classes), "size": size}
+    log = RunLog("train", {"model": "gan", "data": str(data), "device": device, **settings})
+    known = read_faces(data, classes=classes, size=size, detector=detector)
+    faces = learned_part(known)
+    generator = FaceGenerator(network=network or NETWORK, side=faces.images.shape[1])
+    generator.classes_ = np.array(faces.classes, dtype=str)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        nets = _networks(generator, discriminator or DISCRIMINATOR)
+    if not resume:
+        folder.clear()
+        for grid in (folder.path / SAMPLES).glob("epoch-*.png"):
+            grid.unlink()
+    _same_data(folder, faces, generator, resume)
+
+    def told(averaged: Generator, row: dict[str, float]) -> None:
+        folder.write(f"{SAMPLES}/epoch-{row['epoch']:03d}.png", _samples(averaged, len(faces.classes)))
+        if report is not None:
+            report(row)
+
+    try:
+        state, rows = train_networks(
+            *nets, Examples(faces.images, faces.labels), recipe, work=folder.path, resume=resume,
+            device=place, judge=judge, report=told,
+        )  # fmt: skip
+    except BaseException as error:
+        if (folder.path / CHECKPOINT).is_file():
+            error.add_note(f"the epochs done until then are in {folder.path}, and --resume goes on from them")
+        raise
+    generator.weights_ = {name: value.numpy() for name, value in state.items()}
+    generator.save(folder.path)
+    draw_gan_curves(_frame(rows), folder.path / FIGURE)
+    counts = {name: int((faces.emotions == name).sum()) for name in faces.classes}
+    learned = {"learned": len(faces), "by emotion": counts, "skipped": known.skipped}
+    folder.write_json("run.json", log.record() | learned)
+    return FaceGenerator.load(folder.path)
+
+
+def learned_part(faces: LabelledFaces) -> LabelledFaces:
+    """Return the faces that may be learned from: the part for it where there are parts, else all.
+
+    Raises
+    ------
+    InputError
+        The data have parts, and none to learn from; or a class has no face there.
+    """
+    parts = np.char.lower(faces.usage.astype(str))
+    learned = np.isin(parts, LEARNED) if (parts != "").any() else np.ones(len(faces), bool)
+    if not learned.any():
+        named = ", ".join(sorted(set(faces.usage.tolist())))
+        raise InputError(f"data: expected a part to learn from, {' or '.join(LEARNED)}, got {named}")
+    chosen = faces.select(learned)
+    absent = [name for i, name in enumerate(faces.classes) if not (chosen.labels == i).any()]
+    if absent:
+        raise InputError(f"class {absent[0]}: has no face to learn from; leave it out with --classes")
+    return chosen
+
+
+def draw_gan_curves(history: pd.DataFrame, path: Path) -> Path:
+    """Draw losses, mean scores and, where it was judged, the distance from real faces by epoch, as PNG."""
+    from analysis.files import atomic_path
+    from analysis.plots.theme import new_figure, style_of
+
+    judged = [name for name in history.columns if name.startswith("fid")]
+    panels = [("Loss (hinge)", ("discriminator_loss", "generator_loss")),
+              ("Mean score", ("real_score", "made_score"))]  # fmt: skip
+    panels += [("FID", tuple(judged))] if judged else []
+    words = {"discriminator_loss": "discriminator", "generator_loss": "generator", "real_score": "real faces",
+             "made_score": "made faces"}  # fmt: skip
+    with new_figure((3 * len(panels) + 0.6, 2.8), 1, len(panels)) as (figure, axes):
+        for axis, (label, names) in zip(axes, panels, strict=True):
+            for place, name in enumerate(names):
+                style, known = style_of(place), history[name].notna()
+                axis.plot(
+                    history["epoch"][known], history[name][known], color=style.colour, linestyle=style.line,
+                    label=words.get(name, name),
+                )  # fmt: skip
+            axis.set(xlabel="Epoch", ylabel=label)
+            if len(names) > 1:
+                axis.legend()
+        with named_errors(path), atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=120)
+    return path
+
+
+def _networks(generator: FaceGenerator, discriminator: dict[str, Any]) -> tuple[Generator, Discriminator]:
+    classes, side = len(generator.classes_), generator.side
+    return (
+        Generator(classes=classes, side=side, **(generator.network or NETWORK)),
+        Discriminator(classes=classes, side=side, **discriminator),
+    )
+
+
+def _samples(net: Generator, classes: int) -> bytes:
+    noise = np.random.default_rng(0).standard_normal((classes * _COLUMNS, net.latent), np.float32)
+    labels = torch.arange(classes).repeat_interleave(_COLUMNS)
+    grid = face_grid(make_faces(net, torch.from_numpy(noise), labels), _COLUMNS)
+    return packed_png(grid, "made by a generator in training; no persons")
+
+
+def _frame(rows: list[dict[str, float]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows)
+
+
+def _same_data(folder: OutputFolder, faces: LabelledFaces, generator: FaceGenerator, resume: bool) -> None:
+    """Keep the fingerprint of the faces, or refuse to go on with others."""
+    import hashlib
+
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (faces.images, faces.labels):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    content = {"digest": digest.hexdigest(), "learned": len(faces), "classes": list(faces.classes)}
+    if not resume:
+        folder.write_json(_DATA, content)
+        return
+    path = folder.path / _DATA
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); begin anew with --overwrite") from None
+    if before != content:
+        raise UsageError(f"{folder.path}: was begun with other faces or classes; train anew elsewhere")
