@@ -170,7 +170,7 @@ def run_pyfeat(frames: Iterable[Frame], out: Path) -> dict:
     from feat_pipeline.detect import Detection
     from feat_pipeline.extract import make_extractor
     from feat_pipeline.extract.measure import Measured, face_rows, make_table
-    from tests.feat_pipeline.extract.pyfeat_made import made_resources, make_weights
+    from tests.feat_pipeline.extract.backends.pyfeat_made import made_resources, make_weights
 
     with tempfile.TemporaryDirectory() as folder, made_resources(Path(folder)) as resources:
         make_weights(resources, "pyfeat")

@@ -46,7 +46,7 @@ def answerer(name: str):
     model = load_model(name)
     if model.consumes == "pixels":
         return model.predict_proba
-    from feat_pipeline.extract.crops import crop_table
+    from feat_pipeline.extract.arrays import crop_table
 
     if model.consumes == "aus":
         return lambda crops: model.predict_proba(crop_table(crops))

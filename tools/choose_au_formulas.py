@@ -27,7 +27,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from feat_pipeline.detect import make_detector
-from feat_pipeline.extract.embedded import EmbeddedExtractor
+from feat_pipeline.extract.backends.embedded import EmbeddedExtractor
 
 #: AU: evidence with its sign. A star marks the plain mapping, towards which the ridge draws.
 CANDIDATES = {

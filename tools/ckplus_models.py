@@ -32,12 +32,12 @@ from analysis.report import build_report
 from analysis.splits import grouped_folds
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.read import read_faces
-from feat_pipeline.extract.crops import crop_table
+from feat_pipeline.extract.arrays import crop_table
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.models.flexible import AuBoosting
 from feat_pipeline.models.texture import TextureClassifier
 from feat_pipeline.models.transfer import TransferClassifier
-from feat_pipeline.recipe import Recipe
+from feat_pipeline.training.recipe import Recipe
 
 FOLDS, INNER = 5, 6
 SCRATCH = Recipe(epochs=40, batch=32, rate=0.05, average=0.99)

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from feat_pipeline.extract import mediapipe
-from feat_pipeline.extract.embedded import SIZE
+from feat_pipeline.extract.backends import mediapipe
+from feat_pipeline.extract.backends.embedded import SIZE
 from feat_pipeline.faces.align import MESH_68, landmark_matrix, transform_points, warp
 
 BLENDSHAPES = list(mediapipe.BLENDSHAPES[1:])  # as the teacher orders them, without _neutral

@@ -33,14 +33,14 @@ from fer2013_protocol import near_copied
 from analysis.facs import EMOTIONS
 from analysis.files import atomic_path
 from analysis.plots.theme import GREY, INK, new_figure, style_of
-from feat_pipeline.checkpoint import CHECKPOINT
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.fer2013 import read_fer2013
-from feat_pipeline.generate import SHIPPED, FaceGenerator
-from feat_pipeline.generate_nets import count_parameters
+from feat_pipeline.generator.model import SHIPPED, FaceGenerator
+from feat_pipeline.generator.nets import count_parameters
 from feat_pipeline.models.nets import ResidualNet, predict_logits
-from feat_pipeline.recipe import Examples, Recipe
-from feat_pipeline.train import train
+from feat_pipeline.training.checkpoint import CHECKPOINT
+from feat_pipeline.training.loop import train
+from feat_pipeline.training.recipe import Examples, Recipe
 
 NETWORK = {"stem": 16, "widths": [32, 64, 128], "blocks": [1, 1, 1], "dropout": 0.2}
 BATCH, RATE = 128, 0.1

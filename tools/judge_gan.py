@@ -39,10 +39,10 @@ from analysis.plots.theme import GREY, new_figure, style_of
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.detect import make_detector
-from feat_pipeline.extract.crops import crop_table
+from feat_pipeline.extract.arrays import crop_table
 from feat_pipeline.faces.align import MIRROR_68
-from feat_pipeline.generate import SHIPPED, FaceGenerator, face_grid
-from feat_pipeline.generate_quality import (
+from feat_pipeline.generator.model import SHIPPED, FaceGenerator, face_grid
+from feat_pipeline.generator.quality import (
     frechet_distance,
     kernel_distance,
     nearest,

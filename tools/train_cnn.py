@@ -36,7 +36,7 @@ from fer2013_protocol import judge_part, near_copied, say
 from feat_pipeline.datasets.faces import LabelledFaces, copied_from
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
-from feat_pipeline.recipe import Recipe
+from feat_pipeline.training.recipe import Recipe
 
 #: Small faces first: 40 px halves to 5; features of 4x4 take oneDNN longer than 6x6 in bfloat16.
 SIZES = ((0.0, 40), (0.6, 48))

@@ -22,7 +22,7 @@ from analysis.compare.scores import score
 from analysis.facs import EMOTIONS
 from analysis.logit import MultinomialLogit
 from feat_pipeline.extract import make_extractor
-from feat_pipeline.extract.crops import crop_table
+from feat_pipeline.extract.arrays import crop_table
 
 CHOICES = [(terms, alpha) for terms in ("linear", "hinges") for alpha in (1.0, 10.0, 100.0)]
 MIRRORED = ((51, 52), (55, 56), (61, 62))  # AUs that change places in a mirror

@@ -28,12 +28,12 @@ import torch
 from fer2013_protocol import count_parameters, judge, near_copied, say
 
 from analysis.facs import EMOTIONS
-from feat_pipeline.augment import Augment
 from feat_pipeline.datasets.faces import FOUR_EMOTIONS, SIX_EMOTIONS, LabelledFaces, with_classes
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
-from feat_pipeline.recipe import Recipe
-from feat_pipeline.train import CHECKPOINT
+from feat_pipeline.training.augment import Augment
+from feat_pipeline.training.loop import CHECKPOINT
+from feat_pipeline.training.recipe import Recipe
 
 NEAR = "near copies"
 DROPOUT_ENOUGH = ("patr8609",)

@@ -12,12 +12,12 @@ from typing import Any
 import gradio as gr
 
 import analysis.report
-from feat_pipeline.app import parts, views
-from feat_pipeline.app.films import look_at_film
+from feat_pipeline.app import handlers, markup
+from feat_pipeline.app.downloads import pack
 from feat_pipeline.app.limits import Limits, RefusedError, shown_name
-from feat_pipeline.app.parcels import pack
-from feat_pipeline.app.studio import Studio
+from feat_pipeline.app.service import Studio
 from feat_pipeline.app.uploads import Uploads
+from feat_pipeline.app.videos import look_at_film
 
 COMPARED_AT_ONCE = 4
 STATE_S = 3600
@@ -57,7 +57,7 @@ def theme() -> gr.themes.Base:
 def build_page(studio: Studio, uploads: Uploads) -> gr.Blocks:
     """Lay the page out over what measures and what takes uploads in."""
     with gr.Blocks(title="feat-pipeline", analytics_enabled=False, delete_cache=(60, 60)) as page:
-        gr.HTML(views.render("intro.html"), **_HTML)
+        gr.HTML(markup.render("intro.html"), **_HTML)
         with gr.Tabs():
             with gr.Tab("Photo"):
                 _photo_tab(studio, uploads)
@@ -90,7 +90,7 @@ def _photo_tab(studio: Studio, uploads: Uploads) -> None:
                 moved = gr.HTML("", elem_id="moved", **_HTML)
         gr.HTML('<div class="questions"><h3>Take it away</h3></div>', **_HTML)
         take = gr.HTML(
-            views.render("takeaway.html"),
+            markup.render("takeaway.html"),
             js_on_load=_asks("takeaway", "take", "parcel"),
             **_HTML,
         )
@@ -100,29 +100,29 @@ def _photo_tab(studio: Studio, uploads: Uploads) -> None:
 
     def on_photo(value: str) -> list[Any]:
         try:
-            ((name, ticket),) = parts.tickets(value)
+            ((name, ticket),) = handlers.tickets(value)
             with uploads.taken(ticket) as path:
                 answer = studio.photo(path, name)
-            filled = parts.photo_parts(answer, 0)
+            filled = handlers.photo_parts(answer, 0)
         except Exception as error:
-            nothing = [views.message(parts.sorry(error), "sorry"), gr.update(visible=False), None, 0, ""]
+            nothing = [markup.message(handlers.sorry(error), "sorry"), gr.update(visible=False), None, 0, ""]
             return [*nothing, *[""] * len(shown)]
-        found = ["", gr.update(visible=True), answer, 0, views.picture(answer)]
+        found = ["", gr.update(visible=True), answer, 0, markup.picture(answer)]
         return [*found, *filled]
 
     def on_choose(answer: Any, event: gr.EventData) -> list[Any]:
         try:
-            number = parts.chosen_face(answer, _data(event).get("face"))
-            return ["", number, *parts.photo_parts(answer, number)]
+            number = handlers.chosen_face(answer, _data(event).get("face"))
+            return ["", number, *handlers.photo_parts(answer, number)]
         except Exception as error:
-            return [views.message(parts.sorry(error), "sorry"), 0, *[gr.skip()] * len(shown)]
+            return [markup.message(handlers.sorry(error), "sorry"), 0, *[gr.skip()] * len(shown)]
 
     def on_take(answer: Any, event: gr.EventData) -> tuple[str, Any]:
         try:
-            parts.chosen_face(answer, 0)
+            handlers.chosen_face(answer, 0)
             found = pack(_data(event).get("what"), answer, studio.predictor)
         except Exception as error:
-            return views.message(parts.sorry(error), "sorry"), ""
+            return markup.message(handlers.sorry(error), "sorry"), ""
         content = base64.b64encode(found.content).decode("ascii")
         told = {"name": found.name, "kind": found.kind, "content": content, "number": time.time_ns()}
         return "", json.dumps(told)  # the number makes the same file news when it is asked for again
@@ -133,13 +133,13 @@ def _photo_tab(studio: Studio, uploads: Uploads) -> None:
     picture.choose(on_choose, held, [say, chosen, *shown], **_LIGHT).then(
         None, js="() => fp.done('photo-face')", **_PRIVATE
     )
-    questions.ask(_asking(parts.contrast_part), [held, chosen], contrast, **_LIGHT).then(
+    questions.ask(_asking(handlers.contrast_part), [held, chosen], contrast, **_LIGHT).then(
         None, js="() => fp.done('contrast')", **_PRIVATE
     )
-    goal.ask(_asking(parts.change_part), [held, chosen], change, **_LIGHT).then(
+    goal.ask(_asking(handlers.change_part), [held, chosen], change, **_LIGHT).then(
         None, js="() => fp.done('goal')", **_PRIVATE
     )
-    sliders.move(_asking(parts.moved_part), [held, chosen], moved, **_LIGHT).then(
+    sliders.move(_asking(handlers.moved_part), [held, chosen], moved, **_LIGHT).then(
         None, js="() => fp.done('sliders')", **_PRIVATE
     )
     take.take(on_take, held, [taken, parcel], **_LIGHT).then(None, js="() => fp.done('parcel')", **_PRIVATE)
@@ -151,26 +151,26 @@ def _video_tab(studio: Studio, uploads: Uploads) -> None:
 
     def on_video(value: str) -> str:
         try:
-            ((name, ticket),) = parts.tickets(value)
+            ((name, ticket),) = handlers.tickets(value)
             with uploads.taken(ticket) as path:
-                return views.film(look_at_film(studio, path, name))
+                return markup.film(look_at_film(studio, path, name))
         except Exception as error:
-            return views.message(parts.sorry(error), "sorry")
+            return markup.message(handlers.sorry(error), "sorry")
 
     sent = drop.upload(on_video, drop, answer, api_name="video", concurrency_limit=1, **_shown(drop))
     sent.then(None, js="() => fp.answered('video')", **_PRIVATE)
 
 
 def _camera_tab(studio: Studio, uploads: Uploads) -> None:
-    camera = gr.HTML(views.render("camera.html"), js_on_load=_asks("camera", "look", "camera"), **_HTML)
+    camera = gr.HTML(markup.render("camera.html"), js_on_load=_asks("camera", "look", "camera"), **_HTML)
     answer = gr.HTML("", **_HTML)
 
     def on_look(event: gr.EventData) -> str:
         began = time.perf_counter()
         try:
-            return parts.live_part(studio, uploads, _data(event).get("picture"), began)
+            return handlers.live_part(studio, uploads, _data(event).get("picture"), began)
         except Exception as error:
-            return views.message(parts.sorry(error), "sorry")
+            return markup.message(handlers.sorry(error), "sorry")
 
     looked = camera.look(on_look, None, answer, concurrency_limit=2, **_LIGHT)
     looked.then(None, js="() => fp.done('camera')", **_PRIVATE)
@@ -187,27 +187,33 @@ def _compare_tab(studio: Studio, uploads: Uploads) -> None:
     def on_photos(value: str, faces: list[Any]) -> list[Any]:
         answers, refusals = [], []
         try:
-            for name, ticket in parts.tickets(value, COMPARED_AT_ONCE):
+            for name, ticket in handlers.tickets(value, COMPARED_AT_ONCE):
                 try:
                     with uploads.taken(ticket) as path:
                         answers.append(studio.photo(path, name))
                 except RefusedError as error:
                     refusals.append(f"{shown_name(name)}: {error}")
             if answers:
-                faces, pair = parts.pooled(faces, answers)
-                filled = parts.compare_parts(faces, pair)
+                faces, pair = handlers.pooled(faces, answers)
+                filled = handlers.compare_parts(faces, pair)
         except Exception as error:
-            return [views.message(parts.sorry(error), "sorry"), gr.skip(), gr.skip(), gr.skip(), gr.skip()]
-        told = "".join(views.message(line, "sorry") for line in refusals)
+            return [
+                markup.message(handlers.sorry(error), "sorry"),
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+            ]
+        told = "".join(markup.message(line, "sorry") for line in refusals)
         return [told, faces, pair, *filled] if answers else [told, *[gr.skip()] * 4]
 
     def on_choose(faces: list[Any], pair: list[Any], event: gr.EventData) -> list[Any]:
         try:
             pair = list(pair)
             pair[1 if _data(event).get("side") == 1 else 0] = _data(event).get("face")
-            return ["", pair, *parts.compare_parts(faces, pair)]
+            return ["", pair, *handlers.compare_parts(faces, pair)]
         except Exception as error:
-            return [views.message(parts.sorry(error), "sorry"), gr.skip(), gr.skip(), gr.skip()]
+            return [markup.message(handlers.sorry(error), "sorry"), gr.skip(), gr.skip(), gr.skip()]
 
     outputs = [say, held, chosen, pool, comparison]
     sent = drop.upload(on_photos, [drop, held], outputs, api_name="compare", **_measured(drop))
@@ -226,7 +232,7 @@ def _drop(tab: str, limits: Limits, title: str, accept: str, many: int = 0) -> g
         else (limits.photo_bytes, limits.photo_words)
     )
     options = json.dumps({"kind": kind, "tab": tab, "most": most, "many": many})
-    filled = views.render(
+    filled = markup.render(
         "drop.html", id=f"drop-{tab}", accept=accept, many=bool(many), title=title, words=words
     )
     sending = "(d) => { props.value = JSON.stringify(d); trigger('upload'); }"
@@ -249,7 +255,7 @@ def _asking(part: Callable[[Any, Any, Any], str]) -> Callable[..., str]:
         try:
             return part(answer, number, _data(event))
         except Exception as error:
-            return views.message(parts.sorry(error), "sorry")
+            return markup.message(handlers.sorry(error), "sorry")
 
     return on_ask
 

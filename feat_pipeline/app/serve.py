@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from feat_pipeline.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from feat_pipeline.app.studio import Studio
+    from feat_pipeline.app.service import Studio
 
 LOOPBACK = "127.0.0.1"
 SESSIONS = 200
@@ -92,7 +92,7 @@ async def _application(studio: Studio, folder: Path, host: str) -> Any:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from feat_pipeline.app.door import Door
+    from feat_pipeline.app.middleware import Door
     from feat_pipeline.app.page import build_page, head, theme
     from feat_pipeline.app.uploads import Uploads
 

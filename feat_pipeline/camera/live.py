@@ -16,9 +16,9 @@ from PIL import Image
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError
-from feat_pipeline.film.cover import Cover
+from feat_pipeline.film.follow import FollowedFace, Follower
+from feat_pipeline.film.lost_faces import Cover
 from feat_pipeline.film.paint import FilmPainter
-from feat_pipeline.film.steady import FollowedFace, Follower
 from feat_pipeline.film.writer import FilmWriter
 from feat_pipeline.output.folder import named_errors
 from feat_pipeline.predict import Predictor

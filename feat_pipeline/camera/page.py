@@ -22,7 +22,7 @@ from PIL import Image
 
 from analysis.explain.rationale import percent
 from feat_pipeline.errors import UsageError
-from feat_pipeline.film.steady import FollowedFace
+from feat_pipeline.film.follow import FollowedFace
 from feat_pipeline.output.predictions_write import jpeg
 from feat_pipeline.render.labels import NOT_MEASURED
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from feat_pipeline.film.steady import FollowedFace
+from feat_pipeline.film.follow import FollowedFace
 
 TITLE = "feat-pipeline camera: ESC or q quits, s saves, space pauses"
 

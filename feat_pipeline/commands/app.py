@@ -58,7 +58,7 @@ def _app(arguments: argparse.Namespace) -> int:
         video_s=arguments.video_seconds,
         waiting=arguments.waiting,
     )
-    from feat_pipeline.app.studio import Studio
+    from feat_pipeline.app.service import Studio
 
     studio = Studio(limits, detector=arguments.detector)
     if not is_loopback(arguments.host):

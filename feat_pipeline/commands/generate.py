@@ -7,7 +7,7 @@ from typing import Any
 
 from feat_pipeline.commands import add_command, add_output, print_paths, say
 from feat_pipeline.errors import EXIT_DONE
-from feat_pipeline.generate import SHIPPED
+from feat_pipeline.generator.model import SHIPPED
 
 
 def add_commands(commands: Any) -> None:
@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.generate import write_generated
+    from feat_pipeline.generator.model import write_generated
 
     names = write_generated(
         arguments.emotion,

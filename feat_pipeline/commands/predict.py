@@ -130,7 +130,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
 
 def read_sampling(arguments: argparse.Namespace) -> Any:
     """Return the `Sampling` that the options of `add_sampling` ask for."""
-    from feat_pipeline.extract.chunks import Sampling
+    from feat_pipeline.extract.engine.chunks import Sampling
     from feat_pipeline.sources.videos import parse_every
 
     every_s, every_frames = parse_every(arguments.every) if arguments.every else (None, None)

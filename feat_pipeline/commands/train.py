@@ -174,7 +174,7 @@ def _train_gan(arguments: argparse.Namespace) -> int:
     given += ["held-out"] if arguments.held_out != HELD_OUT else []
     if given:
         raise UsageError(f"{given[0]}: gan has no such setting; leave --{given[0]} away")
-    from feat_pipeline.generate_train import GanRecipe
+    from feat_pipeline.generator.loop import GanRecipe
     from feat_pipeline.runs.train_gan import OUTPUTS, train_gan
 
     settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "seed")}

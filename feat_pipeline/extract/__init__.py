@@ -23,13 +23,13 @@ DETECT_EVERY_S = 0.25  # of videos; see feat_pipeline.extract.between
 
 # Name -> class. Installed packages add theirs by an entry point of this group.
 BACKENDS: dict[str, str] = {
-    "embedded": "feat_pipeline.extract.embedded:EmbeddedExtractor",
-    "pyfeat": "feat_pipeline.extract.pyfeat:PyfeatV2Extractor",
-    "pyfeat-v1": "feat_pipeline.extract.pyfeat:PyfeatV1Extractor",
-    "pyfeat-v1-svm": "feat_pipeline.extract.pyfeat:PyfeatV1SvmExtractor",
-    "pyfeat-mp": "feat_pipeline.extract.pyfeat:PyfeatMPExtractor",
-    "mediapipe": "feat_pipeline.extract.mediapipe:MediapipeExtractor",
-    "openface": "feat_pipeline.extract.openface:OpenFaceExtractor",
+    "embedded": "feat_pipeline.extract.backends.embedded:EmbeddedExtractor",
+    "pyfeat": "feat_pipeline.extract.backends.pyfeat:PyfeatV2Extractor",
+    "pyfeat-v1": "feat_pipeline.extract.backends.pyfeat:PyfeatV1Extractor",
+    "pyfeat-v1-svm": "feat_pipeline.extract.backends.pyfeat:PyfeatV1SvmExtractor",
+    "pyfeat-mp": "feat_pipeline.extract.backends.pyfeat:PyfeatMPExtractor",
+    "mediapipe": "feat_pipeline.extract.backends.mediapipe:MediapipeExtractor",
+    "openface": "feat_pipeline.extract.backends.openface:OpenFaceExtractor",
 }
 try:
     for _entry in entry_points(group=ENTRY_POINTS):

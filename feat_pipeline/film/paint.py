@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feat_pipeline.film.steady import FollowedFace, MainFace
-from feat_pipeline.render.keeping import KeptPlaces
+from feat_pipeline.film.follow import FollowedFace, MainFace
+from feat_pipeline.render.labels_keeping import KeptPlaces
 from feat_pipeline.render.palette import INK, WHITE
 
 if TYPE_CHECKING:
-    from feat_pipeline.film.cover import Covered
+    from feat_pipeline.film.lost_faces import Covered
 
 
 PANEL_S = 0.09
@@ -105,7 +105,7 @@ class FilmPainter:
 
 def _outline(face: FollowedFace, *, emoji: bool) -> np.ndarray:
     """Return the box of a face, or of the emoji over it: left, top, right, bottom."""
-    from feat_pipeline.render.regions import region_of
+    from feat_pipeline.render.outline import region_of
 
     if not emoji:
         return np.asarray(face.box_xyxy)

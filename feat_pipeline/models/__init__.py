@@ -16,7 +16,9 @@ from feat_pipeline.registry import resolve
 
 SHIPPED: tuple[str, ...] = ("logit-embedded", "cnn-fer2013")
 DEFAULT_MODELS: tuple[str, ...] = ("logit-embedded",)  # the others have no coefficients to explain by
-GENERATORS: tuple[str, ...] = ("gan-fer2013",)  # shipped too, but they make faces: see feat_pipeline.generate
+GENERATORS: tuple[str, ...] = (
+    "gan-fer2013",
+)  # shipped too, but they make faces: see feat_pipeline.generator.model
 MODEL_FILE = "model.json"
 
 # The `format` that a model file states -> the class whose `load` reads it.

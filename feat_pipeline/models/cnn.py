@@ -24,13 +24,13 @@ from feat_pipeline.models.base import (
     write_model,
 )
 from feat_pipeline.models.views import looks_of
-from feat_pipeline.temperature import fit_temperature
+from feat_pipeline.training.temperature import fit_temperature
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from feat_pipeline.recipe import Recipe
+    from feat_pipeline.training.recipe import Recipe
 
 FORMAT, VERSION = "cnn", 1
 BATCH = 64
@@ -45,7 +45,7 @@ class CnnClassifier:
     Parameters
     ----------
     recipe : Recipe, optional
-        How it is trained; `feat_pipeline.recipe.Recipe()` by default.
+        How it is trained; `feat_pipeline.training.recipe.Recipe()` by default.
     architecture : str
         'residual', or a published one out of `feat_pipeline.models.architectures.ARCHITECTURES`, which
         take faces of 48 px only.
@@ -128,7 +128,8 @@ class CnnClassifier:
         validation : (X, y), optional
             By default a random share `held_out` of every class.
         work : path, optional
-            Folder of checkpoint and curves (see `feat_pipeline.train.train`); by default a temporary one.
+            Folder of checkpoint and curves (see `feat_pipeline.training.loop.train`); by default a temporary
+            one.
         resume : bool
             Go on from the checkpoint in ``work``.
         device : str, optional
@@ -151,8 +152,8 @@ class CnnClassifier:
         import torch
 
         from feat_pipeline.models.nets import carry_over, make_net
-        from feat_pipeline.recipe import Examples, Recipe
-        from feat_pipeline.train import train
+        from feat_pipeline.training.loop import train
+        from feat_pipeline.training.recipe import Examples, Recipe
 
         recipe = self.recipe or Recipe()
         network = self._network([size for _, size in recipe.sizes])

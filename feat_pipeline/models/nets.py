@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from feat_pipeline.augment import resized
 from feat_pipeline.models.architectures import (
     NORM_EPSILON,
     RESIDUAL,
@@ -23,6 +22,7 @@ from feat_pipeline.models.architectures import (
     PRelu,
     published,
 )
+from feat_pipeline.training.augment import resized
 
 
 class ResidualBlock(nn.Module):

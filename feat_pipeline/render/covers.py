@@ -11,7 +11,7 @@ from PIL import Image
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.render.emoji import draw_emoji
-from feat_pipeline.render.regions import Region, region_of
+from feat_pipeline.render.outline import Region, region_of
 
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction

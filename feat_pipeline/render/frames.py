@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw
 
 from feat_pipeline.render.covers import hide_faces
 from feat_pipeline.render.labels import answers_of, label_rows
+from feat_pipeline.render.labels_placing import LINE, Box, Placed, place_labels, text_px
+from feat_pipeline.render.outline import region_of
 from feat_pipeline.render.palette import INK, RGB, WHITE, colour_of, font
-from feat_pipeline.render.placing import LINE, Box, Placed, place_labels, text_px
-from feat_pipeline.render.regions import region_of
 
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction
-    from feat_pipeline.render.keeping import KeptPlaces
+    from feat_pipeline.render.labels_keeping import KeptPlaces
 
 SMALLEST_SIDE_PX = 480  # smaller pictures are enlarged, or no letter would be legible on them
 _SHORT_SIDE_PX, _MOST_ENLARGED, _MOST_PX = 120, 4.0, 4_000_000

@@ -15,7 +15,7 @@ from analysis.autable import AUTable
 from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
-from feat_pipeline.extract.chunks import Sampling, plan
+from feat_pipeline.extract.engine.chunks import Sampling, plan
 from feat_pipeline.extract.measure import BATCH_FRAMES, Measured, face_rows, make_table
 from feat_pipeline.output.folder import OutputFolder, named_errors, progress
 from feat_pipeline.sources.photos import Frame, PathLike, Skipped, find_photos

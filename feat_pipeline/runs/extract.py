@@ -17,10 +17,10 @@ from analysis.autable_write import write_tables
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
-from feat_pipeline.extract.chunks import Chunk, Photos, Sampling, plan
-from feat_pipeline.extract.local import Setup, Task, measure_here, measure_in_processes
+from feat_pipeline.extract.engine.chunks import Chunk, Photos, Sampling, plan
+from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, measure_in_processes
+from feat_pipeline.extract.engine.unfinished import Parts, remove_leftovers
 from feat_pipeline.extract.measure import make_table
-from feat_pipeline.extract.parts import Parts, remove_leftovers
 from feat_pipeline.output.folder import OutputFolder, named_errors, only_run, progress_bar
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.sources.photos import PathLike, Skipped, find_photos
@@ -110,7 +110,7 @@ def extract(
         Processes that work beside each other: one by default, with Ray one for each core. More than one are
         begun anew: a script that asks for them needs the guard ``if __name__ == "__main__"``.
     engine : {'local', 'ray'}
-        Whether this machine works, or Ray (see `feat_pipeline.scale`).
+        Whether this machine works, or Ray (see `feat_pipeline.extract.engine.ray`).
     address : str, optional
         Of a Ray cluster.
     overwrite : bool
@@ -152,7 +152,7 @@ def extract(
 
 def _engine(engine: str, job: _Job, jobs: int | None, address: str | None) -> Engine:
     if engine == "ray":
-        from feat_pipeline.scale import measure_on_ray
+        from feat_pipeline.extract.engine.ray import measure_on_ray
 
         return partial(measure_on_ray, setup=job.setup, actors=jobs, address=address)
     if jobs is not None and jobs > 1:

@@ -17,8 +17,7 @@ from analysis.autable import LANDMARK_COLUMNS, POSE_COLUMNS, AUTable
 from analysis.errors import TableError
 from analysis.facs import canonical_emotion
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.extract.measure import NO_FACE
-from feat_pipeline.extract.openface_pictures import (
+from feat_pipeline.extract.backends.openface_pictures import (
     AU_COLUMNS,
     GAZE,
     GAZE_COLUMNS,
@@ -28,7 +27,14 @@ from feat_pipeline.extract.openface_pictures import (
     Pictures,
     read_written,
 )
-from feat_pipeline.extract.openface_tool import STALLED_S, VIDEO, OpenFace, OpenFaceError, find_openface
+from feat_pipeline.extract.backends.openface_tool import (
+    STALLED_S,
+    VIDEO,
+    OpenFace,
+    OpenFaceError,
+    find_openface,
+)
+from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.output.folder import OutputFolder, named_errors, only_run, progress_bar
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name, read_frame
@@ -97,7 +103,7 @@ def run_openface(
         Folder that takes ``aus.csv`` or ``aus.parquet``, ``skipped.csv`` and ``run.json``. When the work
         breaks off, it takes what was measured until then.
     docker, binary_dir
-        Where OpenFace is; see `feat_pipeline.extract.openface_tool.find_openface`.
+        Where OpenFace is; see `feat_pipeline.extract.backends.openface_tool.find_openface`.
     keep_csv : bool
         Whether OpenFace's own CSVs, with all its columns, are kept in ``openface/`` below ``out``.
     format : {'csv', 'parquet'}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from feat_pipeline.extract.chunks import Sampling
+    from feat_pipeline.extract.engine.chunks import Sampling
 
 OUTPUTS = (
     "predictions.csv",
@@ -218,7 +218,7 @@ class _Work:
 
     def add_mixed(self, files: Sequence[Path], sampling: Sampling | None, detect_every_s: float) -> None:
         """Predict photos and videos, in their order; progress is counted in frames."""
-        from feat_pipeline.extract.chunks import Sampling, plan
+        from feat_pipeline.extract.engine.chunks import Sampling, plan
 
         wanted = sampling or Sampling()
         self.log.inputs = 0
@@ -298,7 +298,7 @@ class _Work:
 
 
 def _told(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
-    from feat_pipeline.extract.chunks import Sampling
+    from feat_pipeline.extract.engine.chunks import Sampling
 
     told = asdict(sampling or Sampling())
     return {

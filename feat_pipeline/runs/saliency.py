@@ -16,8 +16,8 @@ from feat_pipeline.output.folder import OutputFolder, named_errors, progress
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.runs.saliency_faces import Look
-from feat_pipeline.saliency.agreement import Agreement
 from feat_pipeline.saliency.attribution import check_method
+from feat_pipeline.saliency.correlation import Agreement
 from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, read_frame
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from feat_pipeline.errors import InputError
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predictor
-from feat_pipeline.saliency.agreement import Agreement, agreement, logit_regions, randomisation_check
 from feat_pipeline.saliency.attribution import FACES_AT_ONCE, attribute
+from feat_pipeline.saliency.correlation import Agreement, agreement, logit_regions, randomisation_check
 from feat_pipeline.saliency.explained import has_gradients
 from feat_pipeline.saliency.regions import BACKGROUND, PIXEL_REGIONS, by_region, landmarks_seen, region_masks
 from feat_pipeline.sources.photos import Skipped

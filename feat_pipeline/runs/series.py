@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from analysis.autable import AUTable
     from analysis.series import AUSeries
-    from feat_pipeline.extract.chunks import Sampling
+    from feat_pipeline.extract.engine.chunks import Sampling
     from feat_pipeline.runs.extract import ExtractResult
 
 OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", "skipped.csv", "run.json")

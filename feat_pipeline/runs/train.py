@@ -13,9 +13,9 @@ import numpy as np
 
 from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
+from feat_pipeline.datasets.held_out import Parts, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.held_out import Parts, parts_of_faces, parts_of_table
 from feat_pipeline.models import LOADERS, TRAINABLE, load_model
 from feat_pipeline.output.folder import OutputFolder, named_errors
 from feat_pipeline.output.runlog import RunLog
@@ -251,7 +251,7 @@ def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
     if "seed" in takes:
         given["seed"] = seed
     if "recipe" in takes:
-        from feat_pipeline.recipe import Recipe
+        from feat_pipeline.training.recipe import Recipe
 
         of_recipe = [field.name for field in fields(Recipe)]
         given["recipe"] = Recipe(**{k: given.pop(k) for k in settings if k in of_recipe}, seed=seed)

@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from feat_pipeline.checkpoint import CHECKPOINT, CURVES
 from feat_pipeline.datasets.faces import LabelledFaces
+from feat_pipeline.datasets.held_out import LEARNED
 from feat_pipeline.datasets.read import read_faces
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.generate import DISCRIMINATOR, NETWORK, FaceGenerator, face_grid, make_faces, packed_png
-from feat_pipeline.generate_nets import Discriminator, Generator
-from feat_pipeline.generate_train import GanRecipe, train_networks
-from feat_pipeline.held_out import LEARNED
+from feat_pipeline.generator.loop import GanRecipe, train_networks
+from feat_pipeline.generator.model import (
+    DISCRIMINATOR,
+    NETWORK,
+    FaceGenerator,
+    face_grid,
+    make_faces,
+    packed_png,
+)
+from feat_pipeline.generator.nets import Discriminator, Generator
 from feat_pipeline.output.folder import OutputFolder, named_errors
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.recipe import Examples
 from feat_pipeline.runs.train import training_folder
-from feat_pipeline.train import pick_device
+from feat_pipeline.training.checkpoint import CHECKPOINT, CURVES
+from feat_pipeline.training.loop import pick_device
+from feat_pipeline.training.recipe import Examples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +69,7 @@ def train_gan(
         every time), ``curves.csv``, ``curves.png``, ``checkpoint.pt`` and ``run.json``.
     recipe : GanRecipe, optional
     network, discriminator : dict, optional
-        See `FaceGenerator` and `feat_pipeline.generate_nets.Discriminator`.
+        See `FaceGenerator` and `feat_pipeline.generator.nets.Discriminator`.
     classes, size, detector
         See `read_faces`.
     device : str, optional
@@ -70,7 +77,7 @@ def train_gan(
     resume, overwrite : bool
         Go on with the training in ``out``, or replace it.
     judge : callable, optional
-        See `feat_pipeline.generate_train.train_networks`.
+        See `feat_pipeline.generator.loop.train_networks`.
     report : callable, optional
         Gets each epoch's row.
 

@@ -1,7 +1,7 @@
 """Where a network looks: pixel attributions, summed over the regions of the Action Units (captum, torch)."""
 
-from feat_pipeline.saliency.agreement import Agreement, agreement, logit_regions, randomisation_check
 from feat_pipeline.saliency.attribution import BASELINES, METHODS, Attribution, attribute
+from feat_pipeline.saliency.correlation import Agreement, agreement, logit_regions, randomisation_check
 from feat_pipeline.saliency.regions import PIXEL_REGIONS, by_region, landmarks_seen, region_masks
 
 __all__ = [

@@ -67,7 +67,7 @@ def fetch(name: str) -> list[Path]:
     if name not in FETCHABLE:
         raise UsageError(f"models fetch: expected one of {', '.join(FETCHABLE)}, got {name!r}")
     if name == MEDIAPIPE:
-        return [Path(resolve("feat_pipeline.extract.mediapipe:fetch")())]
+        return [Path(resolve("feat_pipeline.extract.backends.mediapipe:fetch")())]
     resources()  # tells that py-feat is missing before the hub is asked
     if any(weights.found is None for weights in NEEDED[name]):
         _check_hub()

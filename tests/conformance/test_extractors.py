@@ -11,10 +11,10 @@ from analysis.facs import SCALE_RANGES
 from feat_pipeline.detect import Detection, make_detector
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
-from feat_pipeline.extract.pyfeat_guard import untouched
+from feat_pipeline.extract.backends.pyfeat_guard import untouched
 from feat_pipeline.sources.photos import read_photo
 from feat_pipeline.weights.pyfeat import NEEDED
-from tests.feat_pipeline.extract.pyfeat_made import made_resources, make_weights
+from tests.feat_pipeline.extract.backends.pyfeat_made import made_resources, make_weights
 
 # py-feat's weights are rarely on a machine that runs tests. Small made ones go through its own loading code
 # and all that a backend must do whatever its weights; what needs sense is skipped for them.

@@ -11,8 +11,8 @@ from analysis.autable import AUTable
 from analysis.errors import AnalysisError
 from feat_pipeline.errors import FeatPipelineError, InputError, OutputError
 from feat_pipeline.models import LOADERS, TRAINABLE, load_model
-from feat_pipeline.recipe import Recipe
 from feat_pipeline.registry import resolve
+from feat_pipeline.training.recipe import Recipe
 from tests.feat_pipeline.models.made import NAMES, au_rows, faces
 
 #: Arguments that make a training short enough for a test.
@@ -62,7 +62,7 @@ def test_names_its_classes_and_gives_probabilities(model):
 def test_columns_are_its_classes_in_order(named):
     name, model = named
     if name == "cnn":
-        pytest.skip("two epochs teach it nothing; tests/feat_pipeline/test_cnn.py trains it longer")
+        pytest.skip("two epochs teach it nothing; tests/feat_pipeline/models/test_cnn.py trains it longer")
     X, y = data(model, 60, seed=2)
     named_best = model.classes_[model.predict_proba(X).argmax(1)]
     assert (named_best == y).mean() > 0.7

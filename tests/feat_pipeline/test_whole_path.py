@@ -69,7 +69,7 @@ def test_small_and_cut_faces_do_no_harm(predictor, feat_photos, tmp_path):
 
 
 def test_one_picture_gives_the_same_numbers_wherever_it_comes_from(run, feat_photos, tmp_path):
-    from feat_pipeline.app.studio import Studio
+    from feat_pipeline.app.service import Studio
     from feat_pipeline.sources.camera import open_source
 
     rgb = np.ascontiguousarray(read_photo(feat_photos / "multi_face.jpg")[:, :601])  # two of the faces

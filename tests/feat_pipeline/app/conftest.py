@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from feat_pipeline.app.limits import Limits
-from feat_pipeline.app.studio import Studio
+from feat_pipeline.app.service import Studio
 from feat_pipeline.app.uploads import Uploads
 from tests.feat_pipeline.fakes import draw_face
 

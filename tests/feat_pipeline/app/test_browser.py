@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from feat_pipeline.app.serve import serving
-from feat_pipeline.app.studio import Studio
+from feat_pipeline.app.service import Studio
 
 pytest.importorskip("gradio", reason="the web page needs the extra app")
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser is driven by playwright")

@@ -20,7 +20,7 @@ from gradio_client import Client
 
 from feat_pipeline.app.limits import Limits
 from feat_pipeline.app.serve import serving
-from feat_pipeline.app.studio import Studio
+from feat_pipeline.app.service import Studio
 from tests.feat_pipeline.app.conftest import encoded, two_faces
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]

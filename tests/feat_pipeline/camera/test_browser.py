@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from feat_pipeline.camera.page import PageView
-from feat_pipeline.film.steady import Follower
+from feat_pipeline.film.follow import Follower
 from tests.feat_pipeline.render.made import made_face
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser is driven by playwright")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from feat_pipeline.camera.page import PageView
 from feat_pipeline.errors import UsageError
-from feat_pipeline.film.steady import Follower
+from feat_pipeline.film.follow import Follower
 from tests.feat_pipeline.render.made import made_face
 
 PICTURE = np.tile(np.arange(0, 240, 10, dtype=np.uint8)[:, None, None], (1, 32, 3))

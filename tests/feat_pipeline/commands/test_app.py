@@ -37,7 +37,7 @@ def test_what_only_this_machine_reaches_is_known(host, own):
 
 def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch):
     monkeypatch.setattr(serve, "find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
+    monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -49,14 +49,14 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch
 
 def test_a_port_that_there_cannot_be_is_refused(run, monkeypatch):
     monkeypatch.setattr(serve, "find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
+    monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
     code, _, error = run("app", "--port", 70000)
     assert code == 2 and "port: expected 0 to 65535, got 70000" in error
 
 
 def test_another_host_is_warned_of(run, monkeypatch):
     monkeypatch.setattr(serve, "find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.app.studio.Studio", lambda *_, **__: None)
+    monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
     code, _, error = run("app", "--host", "999.1.1.1")
     assert code == 2 and "warning: at 999.1.1.1 every machine that reaches this one can use the page" in error
 

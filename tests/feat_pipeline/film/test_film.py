@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feat_pipeline.extract.chunks import Sampling
+from feat_pipeline.extract.engine.chunks import Sampling
 from feat_pipeline.film import predict_video
 from feat_pipeline.film.run import FilmPainter
 from feat_pipeline.predict import Predictor

@@ -9,7 +9,7 @@ from feat_pipeline.models import load_model
 from feat_pipeline.models.architectures import ARCHITECTURES, Conv, Dense, published
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.models.nets import make_net
-from feat_pipeline.recipe import Recipe
+from feat_pipeline.training.recipe import Recipe
 from tests.feat_pipeline.models.made import faces
 
 torch.set_num_threads(1)

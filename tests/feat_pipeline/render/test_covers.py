@@ -6,7 +6,7 @@ from PIL import Image
 
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.render import HIDINGS, annotate, hide_faces, read_emoji_set
-from feat_pipeline.render.regions import region_of
+from feat_pipeline.render.outline import region_of
 from tests.feat_pipeline.render.made import made_face
 
 SMILE = {6: 3, 12: 4, 25: 3}

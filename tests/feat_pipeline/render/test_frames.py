@@ -6,7 +6,7 @@ import pytest
 from feat_pipeline.predict import Predictor
 from feat_pipeline.render import annotate, label_lines
 from feat_pipeline.render.labels import label_rows
-from feat_pipeline.render.placing import areas, overlaps, place_labels
+from feat_pipeline.render.labels_placing import areas, overlaps, place_labels
 from tests.feat_pipeline.fakes import draw_face
 
 

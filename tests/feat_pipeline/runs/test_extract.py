@@ -7,8 +7,8 @@ import pytest
 
 from analysis.autable import AUTable
 from feat_pipeline.errors import OutputError, UsageError
-from feat_pipeline.extract import local
 from feat_pipeline.extract import measure as measuring
+from feat_pipeline.extract.engine import processes
 from feat_pipeline.extract.measure import NO_FACE, Measured, measure, measure_chunks
 from feat_pipeline.runs.extract import extract
 from feat_pipeline.sources.photos import Frame, Skipped
@@ -129,7 +129,7 @@ def test_nothing_computed_is_lost_when_the_work_breaks_off(fakes, photos, tmp_pa
     extract(photos, out=tmp_path / "whole")
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(local, "measure_chunks", broken)
+        patch.setattr(processes, "measure_chunks", broken)
         with pytest.raises(error) as caught:
             extract(photos, out=out)
     assert caught.value.__notes__ == [

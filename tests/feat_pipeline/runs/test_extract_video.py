@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from analysis.autable import AUTable
-from feat_pipeline.extract import chunks, local
-from feat_pipeline.extract.chunks import Sampling, Stretch, Unreadable, plan
+from feat_pipeline.extract.engine import chunks, processes
+from feat_pipeline.extract.engine.chunks import Sampling, Stretch, Unreadable, plan
 from feat_pipeline.extract.measure import measure_chunks
 from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.conftest import save
@@ -106,7 +106,7 @@ def test_an_interrupted_video_goes_on_at_the_stretch_where_it_was(fakes, film, t
     extract(film, out=tmp_path / "whole")
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(local, "measure_chunks", broken)
+        patch.setattr(processes, "measure_chunks", broken)
         with pytest.raises(KeyboardInterrupt) as caught:
             extract(film, out=out)
     assert "24 of 60 frames are measured and kept" in caught.value.__notes__[0]

@@ -16,7 +16,7 @@ from feat_pipeline.runs import openface as openface_run
 from feat_pipeline.runs.openface import class_names, run_openface
 from feat_pipeline.sources.photos import find_photos
 from tests.feat_pipeline.conftest import save
-from tests.feat_pipeline.extract.openface_made import make_docker, make_openface
+from tests.feat_pipeline.extract.backends.openface_made import make_docker, make_openface
 from tests.feat_pipeline.fakes import draw_face
 
 

@@ -15,7 +15,7 @@ from feat_pipeline.models.texture import TextureClassifier
 from feat_pipeline.saliency import PIXEL_REGIONS, Agreement, logit_regions
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
-from tests.feat_pipeline.test_saliency import RECIPE, SMALL, landmarks
+from tests.feat_pipeline.saliency.test_saliency import RECIPE, SMALL, landmarks
 
 torch.set_num_threads(1)
 

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from analysis.autable import AUTable
-from feat_pipeline import train as training
 from feat_pipeline.datasets.faces import LabelledFaces
+from feat_pipeline.datasets.held_out import parts_of_faces
 from feat_pipeline.datasets.npz import save_faces
 from feat_pipeline.errors import InputError
-from feat_pipeline.held_out import parts_of_faces
 from feat_pipeline.models import cnn, load_model
+from feat_pipeline.training import loop as training
 from tests.feat_pipeline.conftest import au_rows
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from feat_pipeline import train as training
 from feat_pipeline.models import cnn, load_model
+from feat_pipeline.training import loop as training
 from tests.feat_pipeline.runs.test_train import SMALL, TINY, files, photos  # noqa: F401
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait

@@ -15,7 +15,7 @@ from feat_pipeline.weights import fetch as module
 from feat_pipeline.weights import pyfeat as pyfeat_weights
 from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences, reachable
 from feat_pipeline.weights.pyfeat import NEEDED
-from tests.feat_pipeline.extract.pyfeat_made import REVISION, place_empty
+from tests.feat_pipeline.extract.backends.pyfeat_made import REVISION, place_empty
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = "http://127.0.0.1:9"
@@ -173,7 +173,7 @@ def test_what_is_on_the_machine_is_not_fetched_again(tmp_path, monkeypatch):
 
 
 def test_mediapipes_file_is_fetched_by_its_own_module(tmp_path, monkeypatch):
-    known = {"feat_pipeline.extract.mediapipe:fetch": lambda: tmp_path}
+    known = {"feat_pipeline.extract.backends.mediapipe:fetch": lambda: tmp_path}
     monkeypatch.setattr(module, "resolve", known.__getitem__)
     assert fetch("mediapipe") == [tmp_path]
 

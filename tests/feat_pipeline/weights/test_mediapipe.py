@@ -209,7 +209,7 @@ def test_no_certificates_are_handed_on_so_that_nothing_can_be_reported(landmarke
 @pytest.mark.shared
 def test_a_program_that_uses_it_ends_without_a_word(landmarker_file):
     code = (
-        "import numpy as np; from feat_pipeline.extract.mediapipe import MediapipeExtractor;"
+        "import numpy as np; from feat_pipeline.extract.backends.mediapipe import MediapipeExtractor;"
         "from feat_pipeline.detect.blazeface import BlazefaceDetector;"
         f"extractor = MediapipeExtractor({str(landmarker_file)!r});"
         f"detector = BlazefaceDetector(model={str(landmarker_file)!r});"
@@ -224,7 +224,7 @@ def test_a_program_that_uses_it_ends_without_a_word(landmarker_file):
 @pytest.mark.shared
 def test_the_check_takes_no_time_and_imports_nothing(landmarker_file):
     code = (
-        "import sys; from feat_pipeline.extract.mediapipe import MediapipeExtractor; import time;"
+        "import sys; from feat_pipeline.extract.backends.mediapipe import MediapipeExtractor; import time;"
         "begun = time.perf_counter(); print(MediapipeExtractor.check());"
         "assert time.perf_counter() - begun < 0.5 and 'mediapipe' not in sys.modules"
     )

@@ -1,0 +1,1 @@
+"""An extraction in chunks: in processes or on Ray, and resumed after a stop."""

@@ -1,0 +1,1 @@
+"""Faces of nobody: a class-conditional generator, its training and its judge."""
