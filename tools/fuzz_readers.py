@@ -52,7 +52,7 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     from feat_pipeline.models.texture import TextureClassifier
     from feat_pipeline.output.predictions_read import read_answers, same_faces
 
-    for late in ("analysis.autable_schema", "analysis.logit.modelfile", "feat_pipeline.models.graph"):
+    for late in ("analysis.autable.schema", "analysis.logit.modelfile", "feat_pipeline.models.graph"):
         importlib.import_module(late)
 
 OWN_ERRORS = (AnalysisError, FeatPipelineError)

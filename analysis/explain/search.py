@@ -144,7 +144,7 @@ def fewest_aus(problem: Problem) -> Found:
     if single.values is not None:
         return single
     if not problem.paired:
-        from analysis.explain.sums import fewest_of_sum
+        from analysis.explain.milp import fewest_of_sum
 
         return fewest_of_sum(problem)
     wide = least_squares(problem).values
@@ -164,7 +164,7 @@ def least_squares(problem: Problem) -> Found:
     if problem.whole:
         return fewest_aus(problem)
     if not problem.paired:
-        from analysis.explain.sums import least_squares_of_sum
+        from analysis.explain.milp import least_squares_of_sum
 
         return least_squares_of_sum(problem)
     return Found(nearest(problem, [descend(problem, start) for start in starts(problem)]), False)

@@ -27,7 +27,7 @@ def agreement_map(frame: pd.DataFrame) -> Figure:
     Parameters
     ----------
     frame : DataFrame
-        `analysis.agreement.Agreement.frame`.
+        `analysis.backends.Agreement.frame`.
 
     Returns
     -------

@@ -9,8 +9,8 @@ from typing import Any
 from analysis.display import au_title
 from analysis.explain.rationale import reason, short_name
 from analysis.facs import REGIONS, SCALE_RANGES, in_order, parse_column, region
+from analysis.html.why import decimals, explanation_view, probability_text
 from analysis.report.collect import Face
-from analysis.report.why import decimals, explanation_view, probability_text
 
 NO_ANSWER = "no answer"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analysis.report.pictures import figure_uri
+from analysis.html.pictures import figure_uri
 from analysis.tables import Printed, to_html
 
 if TYPE_CHECKING:

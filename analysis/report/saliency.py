@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import plots
+from analysis.html.pictures import inside, photo_uris
 from analysis.plots.saliency import NULLS
 from analysis.report.layout import drawn, printed
-from analysis.report.pictures import inside, photo_uris
 from analysis.rounding import MISSING, number_text, p_value
 from analysis.tables import Printed
 

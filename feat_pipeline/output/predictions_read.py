@@ -118,7 +118,7 @@ def same_faces(answers: Mapping[str, Answers]) -> tuple[dict[str, pd.DataFrame],
 
 
 def _read(path: Path) -> list[Answers]:
-    from analysis.autable_read import read_csv
+    from analysis.autable.read import read_csv
     from analysis.errors import TableError
 
     file = path / "predictions.csv" if path.is_dir() else path

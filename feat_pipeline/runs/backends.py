@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.agreement import Agreement, compare_all
 from analysis.autable import AUTable
+from analysis.backends import Agreement, compare_all
 from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.autable import LANDMARK_COLUMNS, AUTable
-from analysis.autable_write import write_tables
+from analysis.autable.write import write_tables
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor

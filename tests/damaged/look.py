@@ -112,7 +112,7 @@ def _import_pandera() -> None:
     """It imports most of itself when it first checks a table."""
     import pandas as pd
 
-    from analysis.autable_schema import validated
+    from analysis.autable.schema import validated
 
     validated(pd.DataFrame({"AU12_r": [1.0]}), ["AU12_r"], (0.0, 5.0), "r", "table")
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import dialects
-from analysis.autable import AUTable
+from analysis.autable import AUTable, dialects
 from analysis.errors import TableError
 from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.autable_write import META_KEY, write_tables
+from analysis.autable.write import META_KEY, write_tables
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES, SCALES, parse_column
 
@@ -175,7 +175,7 @@ class AUTable:
         TableError
             Naming file, column, the first bad rows and what was expected.
         """
-        from analysis.autable_schema import validated
+        from analysis.autable.schema import validated
 
         self.frame = validated(self.frame, self.au_columns, SCALE_RANGES[self.scale], self.scale, source)
         return self
@@ -238,7 +238,7 @@ class AUTable:
             Where the file is missing, is no table, or holds text or values out of range, or where
             the files of a folder do not belong together.
         """
-        from analysis.autable_read import read_table
+        from analysis.autable.read import read_table
 
         path = Path(path)
         found = read_table(path, META_KEY)

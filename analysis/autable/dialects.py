@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.autable_schema import validated
+from analysis.autable.schema import validated
 from analysis.errors import TableError
 from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES, SCALE_RANGES, column, parse_column
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.autable_check import check_names, check_width, checked_meta, holds_nul, lost_rows
-from analysis.autable_write import meta_path
-from analysis.dialects import OWN, Dialect, dialect_of
+from analysis.autable.damage import check_names, check_width, checked_meta, holds_nul, lost_rows
+from analysis.autable.dialects import OWN, Dialect, dialect_of
+from analysis.autable.write import meta_path
 from analysis.errors import TableError
 
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
-from analysis.autable_write import meta_path
+from analysis.autable.write import meta_path
 from analysis.errors import AnalysisError, TableError
 
 

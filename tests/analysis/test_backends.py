@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.agreement import COLUMNS, compare_all, compare_tables
 from analysis.autable import AUTable
+from analysis.backends import COLUMNS, compare_all, compare_tables
 from analysis.errors import TableError
 from analysis.plots import agreement_map
 

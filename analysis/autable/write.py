@@ -14,7 +14,7 @@ from analysis.files import atomic_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.autable import AUTable
+    from analysis.autable.table import AUTable
 
 META_KEY = b"autable"
 

@@ -1,0 +1,5 @@
+"""The one validated table of faces: its columns, readers, writers and dialects."""
+
+from analysis.autable.table import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS, AUTable
+
+__all__ = ["ID_COLUMNS", "LANDMARK_COLUMNS", "POSE_COLUMNS", "AUTable"]

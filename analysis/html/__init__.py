@@ -1,0 +1,1 @@
+"""Bars, reasons and pictures as HTML: what report, notebook and page share."""
