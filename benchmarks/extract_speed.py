@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from feat_pipeline.sources.photos import Frame
+    from feat_pipeline.sources.frame import Frame
 
 
 def run_ours(photos: list[Path], detector_name: str, out: Path) -> dict:

@@ -9,15 +9,37 @@ from collections.abc import Sequence
 
 from analysis.errors import AnalysisError
 from feat_pipeline import __version__
-from feat_pipeline.commands import app, camera, openface, saliency, say, series
-from feat_pipeline.commands import backends as overview
-from feat_pipeline.commands import fit as tables
-from feat_pipeline.commands import generate as generating
-from feat_pipeline.commands import predict as photos
-from feat_pipeline.commands import train as training
+from feat_pipeline.commands import (
+    app,
+    backends,
+    camera,
+    combine,
+    compare,
+    data,
+    explain,
+    extract,
+    fit,
+    generate,
+    models,
+    openface,
+    predict,
+    report,
+    saliency,
+    series,
+    surrogate,
+    train,
+)
+from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
 
 EXIT_INTERRUPTED = 130
+
+#: In the order of the help.
+_COMMANDS = (
+    *(extract, predict, camera, app, openface, series, saliency),
+    *(fit, explain, compare, surrogate, combine, data),
+    *(train, generate, report, backends, models),
+)
 
 _EXIT_CODES = (
     "exit codes: 0 all done, 1 some inputs were skipped for errors or the work broke off, 2 wrong usage"
@@ -65,16 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"feat-pipeline {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    photos.add_commands(commands)
-    camera.add_commands(commands)
-    app.add_commands(commands)
-    openface.add_commands(commands)
-    series.add_commands(commands)
-    saliency.add_commands(commands)
-    tables.add_commands(commands)
-    training.add_commands(commands)
-    generating.add_commands(commands)
-    overview.add_commands(commands)
+    for command in _COMMANDS:
+        command.add(commands)
     return parser
 
 

@@ -16,7 +16,8 @@ from feat_pipeline.extract import BACKENDS, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
-from feat_pipeline.sources.photos import Frame, PathLike, Skipped, from_array, input_name, read_photo
+from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name
+from feat_pipeline.sources.photos import from_array, read_photo
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable

@@ -37,7 +37,8 @@ from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.generator.model import SHIPPED, FaceGenerator
 from feat_pipeline.generator.nets import count_parameters
-from feat_pipeline.models.nets import ResidualNet, predict_logits
+from feat_pipeline.models.nets import ResidualNet
+from feat_pipeline.training.batches import predict_logits
 from feat_pipeline.training.checkpoint import CHECKPOINT
 from feat_pipeline.training.loop import train
 from feat_pipeline.training.recipe import Examples, Recipe

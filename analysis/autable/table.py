@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.autable.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.autable.write import META_KEY, write_tables
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES, SCALES, parse_column
-
-ID_COLUMNS = ("input", "frame", "time_s", "face", "x", "y", "w", "h", "confidence")
-POSE_COLUMNS = ("pose_Rx", "pose_Ry", "pose_Rz")
-LANDMARK_COLUMNS = tuple(f"{axis}_{point}" for axis in "xy" for point in range(68))
 
 _META_VERSION = 1
 

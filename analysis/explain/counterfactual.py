@@ -10,9 +10,10 @@ import numpy as np
 
 from analysis.aumatrix import aligned
 from analysis.errors import ModelError
-from analysis.explain.faces import class_number, one_row
+from analysis.explain.change_problem import Found, Problem, one_au
+from analysis.explain.given import class_number, one_row
 from analysis.explain.rationale import percent, short_name
-from analysis.explain.search import Found, Problem, fewest_aus, least_squares, one_au
+from analysis.explain.search import fewest_aus, least_squares
 from analysis.facs import SCALE_RANGES, parse_column, plain_name
 from analysis.logit.ridge import softmax
 

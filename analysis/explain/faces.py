@@ -26,7 +26,8 @@ from analysis.explain.contributions import (
     share_out,
 )
 from analysis.explain.explanation import FaceExplanation
-from analysis.facs import canonical_emotion, region
+from analysis.explain.given import class_number, one_row
+from analysis.facs import region
 from analysis.logit.ridge import softmax
 
 if TYPE_CHECKING:
@@ -295,15 +296,6 @@ class _Batch:
         return (self._weighed(self.targets) @ indicator(sides, 2 * pairs)).reshape(len(self.values), pairs, 2)
 
 
-def class_number(model: MultinomialLogit, name: str, parameter: str) -> int:
-    """Find a class by any spelling of its name; ModelError, naming the parameter, where there is none."""
-    classes = [str(label) for label in model.classes_]
-    for spelling in (str(name), canonical_emotion(name)):
-        if spelling in classes:
-            return classes.index(spelling)
-    raise ModelError(f"{parameter}: the model knows {', '.join(classes)}, not {name!r}")
-
-
 def _chosen(
     model: MultinomialLogit, scores: np.ndarray, target: str | None, rival: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -323,14 +315,3 @@ def _chosen(
     others = scores.copy()
     others[rows, targets] = -np.inf
     return targets, others.argmax(axis=1)
-
-
-def one_row(x: Any) -> Any:
-    """Make one row of a mapping, a Series or a flat array; leave tables as they are."""
-    if isinstance(x, Mapping) or (
-        hasattr(x, "to_frame") and hasattr(x, "index") and not hasattr(x, "columns")
-    ):
-        import pandas as pd
-
-        return pd.DataFrame([dict(x)])
-    return x if hasattr(x, "columns") or hasattr(x, "au_columns") else np.atleast_2d(x)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.explain.search import Found, Pieces, Problem, descend, nearest, starts
+from analysis.explain.change_problem import Found, Pieces, Problem, descend, nearest, starts
 
 _SECONDS = 10.0
 _INFEASIBLE = 2

@@ -9,10 +9,10 @@ from typing import Any
 
 from analysis.display import RESIDUAL_SHOWN, as_record, au_title, signed
 from analysis.explain.rationale import short_name
+from analysis.html.bars import NO_ANSWER, au_groups, probability_rows
 from analysis.html.pictures import picture_uri
 from analysis.html.why import decimals, error_text, probability_text
 from analysis.notebook.fragment import fragment
-from analysis.report.cards import NO_ANSWER, au_groups, probability_rows
 
 BARS, EITHER = 9, 3
 """Action Units that get a bar of their own, and how many of these on either side if there are as many."""

@@ -43,6 +43,6 @@ def fragment(template: str, **view: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    from analysis.report.layout import environment
+    from analysis.html.environment import environment
 
     return environment(Path(__file__).parent / "templates")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from analysis.display import RESIDUAL_SHOWN
 from analysis.errors import AnalysisError
 from analysis.files import atomic_path
+from analysis.html.bars import au_groups
+from analysis.html.environment import environment
 from analysis.html.pictures import face_uris, inside, photo_uris
-from analysis.report.cards import au_groups, card_view
+from analysis.report.cards import card_view
 from analysis.report.collect import Face, Results, collect, counted
 from analysis.report.comparison import comparison_view
 from analysis.report.inference import inference_view
-from analysis.report.layout import environment
 from analysis.report.models import find_models, low_validity, model_view
 from analysis.report.overview import au_means, call_counts, kind_of, summary_of, tiles_of, title_of
 from analysis.report.run import run_groups, started

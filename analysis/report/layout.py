@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.html.pictures import figure_uri
@@ -10,22 +9,6 @@ from analysis.tables import Printed, to_html
 
 if TYPE_CHECKING:
     import matplotlib.figure
-    from jinja2 import Environment
-
-
-def environment(folder: Path) -> Environment:
-    """Make the environment of the templates in a folder: every text is escaped, what is missing raises."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["pct"] = lambda value: f"{value:.1f}".removesuffix(".0")
-    return made
 
 
 class Figure(NamedTuple):

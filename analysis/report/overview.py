@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.display import sample_words
-from analysis.report.cards import NO_ANSWER
+from analysis.html.bars import NO_ANSWER
 from analysis.report.collect import Face, Results, counted
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.extract.measure import make_table
-from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.predictions_write import Sheet, slug
+from feat_pipeline.output.folder import OutputFolder, slug
+from feat_pipeline.output.predictions_write import Sheet
 from feat_pipeline.output.runlog import RunLog
 
 if TYPE_CHECKING:

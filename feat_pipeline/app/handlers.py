@@ -16,8 +16,8 @@ from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.app.service import BROKE, Face, PhotoAnswer, Studio
 from feat_pipeline.app.uploads import Uploads
 from feat_pipeline.app.what_if import changed, contrasted, explanation_of, moved
-from feat_pipeline.output.predictions_write import jpeg
 from feat_pipeline.render import annotate
+from feat_pipeline.render.encode import jpeg
 
 POOL = 12
 """Faces that can be compared at a time."""

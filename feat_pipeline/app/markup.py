@@ -14,12 +14,12 @@ import numpy as np
 from analysis.display import au_title
 from analysis.explain.rationale import percent, short_name
 from analysis.facs import SCALE_RANGES, in_order, region
+from analysis.html.bars import au_groups, probability_rows
 from analysis.html.pictures import figure_uri
 from analysis.html.why import explanation_view
-from analysis.report.cards import au_groups, probability_rows
 from feat_pipeline.app.overlays import legend, lit_regions, overlays
 from feat_pipeline.app.what_if import NOT_MEASURED, Moved, strongest
-from feat_pipeline.output.predictions_write import slug
+from feat_pipeline.output.folder import slug
 
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation

@@ -17,9 +17,10 @@ from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models import SHIPPED
-from feat_pipeline.output.predictions_write import jpeg
 from feat_pipeline.predict import FacePrediction, Predictor
-from feat_pipeline.sources.photos import Frame, PathLike, read_photo
+from feat_pipeline.render.encode import jpeg
+from feat_pipeline.sources.frame import Frame, PathLike
+from feat_pipeline.sources.photos import read_photo
 
 SHOWN_PX = 1400
 """Longest side of the photo as the page shows it."""

@@ -61,8 +61,8 @@ def look_at_film(studio: Studio, path: Path, name: object) -> FilmAnswer:
     RefusedError
         It cannot be read, is too large, or shows no face.
     """
-    from feat_pipeline.extract.engine.chunks import Sampling
     from feat_pipeline.film import predict_video
+    from feat_pipeline.sources.sampling import Sampling
     from feat_pipeline.sources.videos import probe_video
 
     limits, shown = studio.limits, shown_name(name) or "video"

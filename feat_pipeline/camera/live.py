@@ -16,14 +16,14 @@ from PIL import Image
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError
+from feat_pipeline.files import named_errors
 from feat_pipeline.film.follow import FollowedFace, Follower
 from feat_pipeline.film.lost_faces import Cover
 from feat_pipeline.film.paint import FilmPainter
 from feat_pipeline.film.writer import FilmWriter
-from feat_pipeline.output.folder import named_errors
 from feat_pipeline.predict import Predictor
 from feat_pipeline.sources.camera import CameraSource, LiveFrame
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.sources.frame import PathLike
 
 _WAIT_S = 0.02  # for a picture, before keys are looked at again
 _KEPT = 10_000  # latencies, of the latest pictures

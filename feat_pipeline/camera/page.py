@@ -23,7 +23,7 @@ from PIL import Image
 from analysis.explain.rationale import percent
 from feat_pipeline.errors import UsageError
 from feat_pipeline.film.follow import FollowedFace
-from feat_pipeline.output.predictions_write import jpeg
+from feat_pipeline.render.encode import jpeg
 from feat_pipeline.render.labels import NOT_MEASURED
 
 HOST = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The command that serves the web page."""
+"""The command app."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import signal
 import threading
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_detector, say
+from feat_pipeline.commands.options import add_command, add_detector
+from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
 
 _PORT = 7860
 
 
-def add_commands(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = add_command(
         commands,

@@ -1,27 +1,19 @@
-"""Commands that show what is there: report, backends and models."""
+"""The command backends."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from feat_pipeline import __version__
-from feat_pipeline.commands import add_command, add_detector, add_output, print_paths, print_table, say
-from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, UsageError
+from feat_pipeline.commands.options import add_command, add_detector
+from feat_pipeline.commands.printing import print_paths, print_table, say
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from feat_pipeline.extract import BACKENDS
-from feat_pipeline.sources.photos import input_name
-from feat_pipeline.weights.fetch import FETCHABLE
 
 
-def add_commands(commands: Any) -> None:
-    """Add the commands to the parser's subcommands."""
-    _add_report(commands)
-    _add_backends(commands)
-    _add_models(commands)
-
-
-def _add_backends(commands: Any) -> None:
+def add(commands: Any) -> None:
+    """Add the command to the parser's subcommands."""
     text = (
         "list AU backends and face detectors, and what mends those that cannot run here; or compare backends"
     )
@@ -44,46 +36,6 @@ def _add_backends(commands: Any) -> None:
     add_detector(parser, "with --compare: finds the faces, once for all")
     parser.add_argument("--out", metavar="DIR", help="with --compare: folder for tables and a figure")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
-
-
-def _add_models(commands: Any) -> None:
-    text = "list the emotion models that ship, or import one that was trained elsewhere"
-    parser = add_command(commands, "models", _models, text, "feat-pipeline models")
-    actions = parser.add_subparsers(metavar="ACTION")
-    text = "turn a Teachable Machine export into a model that predict takes (extra teachable)"
-    example = "feat-pipeline models import converted_keras --out mymodel"
-    parser = add_command(actions, "import", _import, text, example)
-    parser.add_argument("folder", metavar="FOLDER", help="with keras_model.h5 and labels.txt")
-    add_output(parser)
-    text = "download the weights of a backend that others made, once their licences are told"
-    parser = add_command(actions, "fetch", _fetch, text, "feat-pipeline models fetch pyfeat")
-    parser.add_argument(
-        "names",
-        nargs="+",
-        choices=FETCHABLE,
-        metavar="BACKEND",
-        help=f"one or more of {', '.join(FETCHABLE)}",
-    )
-
-
-def _add_report(commands: Any) -> None:
-    text = "turn a folder of results into one HTML file that opens without a network"
-    parser = add_command(commands, "report", _report, text, "feat-pipeline report result")
-    parser.add_argument("directory", metavar="DIR", help="what extract, fit or predict wrote")
-    parser.add_argument("--out", metavar="FILE", help="the file to write (default: DIR/report.html)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a report that is there")
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from analysis.report import build_report
-
-    target = Path(arguments.out or Path(arguments.directory, "report.html"))
-    if target.exists() and not arguments.overwrite:
-        raise UsageError(
-            f"{target}: exists already; add --overwrite to replace it, or name another file with --out"
-        )
-    print(build_report(arguments.directory, target))
-    return EXIT_DONE
 
 
 def _backends(arguments: argparse.Namespace) -> int:
@@ -141,43 +93,3 @@ def _print_frame(frame: Any, plain: list[str]) -> None:
 
     rows = [[told(name, row[name]) for name in frame.columns] for row in frame.to_dict("records")]
     print_table(list(frame.columns), rows)
-
-
-def _import(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.models.teachable import OUTPUTS, import_export
-
-    import_export(arguments.folder, out=arguments.out, overwrite=arguments.overwrite)
-    print_paths(arguments.out, OUTPUTS)
-    return EXIT_DONE
-
-
-def _fetch(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.weights.fetch import fetch, licences
-
-    failed = False
-    for name in dict.fromkeys(arguments.names):
-        for line in licences(name):
-            say(f"licence of {line}")
-        try:
-            for path in fetch(name):
-                print(input_name(path), flush=True)
-        except (UnavailableError, OutputError) as error:
-            failed = True
-            say(f"{name}: {' '.join(str(error).split())}")
-    return EXIT_SOME_FAILED if failed else EXIT_DONE
-
-
-def _models(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.models import GENERATORS, list_models, models_dir
-
-    print_table(
-        ("name", "kind", "needs", "classes", "licence", "path"),
-        [
-            (m.name, m.kind, m.needs, " ".join(m.classes), m.licence, input_name(m.path))
-            for m in list_models()
-        ],
-    )
-    for name in GENERATORS:
-        if (models_dir() / name).is_dir():
-            say(f"{name} makes faces and names no emotion: see 'feat-pipeline generate -h'")
-    return EXIT_DONE

@@ -1,4 +1,4 @@
-"""The command for live pictures: camera."""
+"""The command camera."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_detector, add_models, say
+from feat_pipeline.commands.options import add_command, add_detector, add_models
+from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS
-from feat_pipeline.sources.photos import input_name
+from feat_pipeline.sources.frame import input_name
 
 
-def add_commands(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline camera --source 0 --record session.mp4"
     text = "explain the faces in front of a camera while they are seen"

@@ -1,16 +1,17 @@
-"""The command that makes faces: generate."""
+"""The command generate."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_output, print_paths, say
+from feat_pipeline.commands.options import add_command, add_output
+from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.errors import EXIT_DONE
 from feat_pipeline.generator.model import SHIPPED
 
 
-def add_commands(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline generate --emotion happy --n 64 --seed 1 --out made"
     text = "make small grey faces of nobody for an emotion, and a grid of them"
@@ -28,7 +29,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.generator.model import write_generated
+    from feat_pipeline.runs.generate import write_generated
 
     names = write_generated(
         arguments.emotion,

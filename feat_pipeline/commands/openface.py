@@ -1,15 +1,15 @@
-"""The command that runs OpenFace's own programs."""
+"""The command openface."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_output, print_paths
-from feat_pipeline.commands.predict import conclude
+from feat_pipeline.commands.options import add_command, add_output
+from feat_pipeline.commands.printing import conclude, print_paths
 
 
-def add_commands(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser = add_command(
         commands,

@@ -1,17 +1,17 @@
-"""The command that looks into a model of face crops: saliency."""
+"""The command saliency."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_output, print_paths, say
-from feat_pipeline.commands.predict import add_photos, conclude
+from feat_pipeline.commands.options import add_command, add_output, add_photos
+from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.saliency import BASELINES, METHODS
 
 
-def add_commands(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the commands to the parser's subcommands."""
     example = "feat-pipeline saliency photos/ --model mycnn --out looks"
     text = "show where a model of face crops looks, and whether the Action Units lie there"

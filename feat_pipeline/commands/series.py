@@ -1,17 +1,17 @@
-"""The command that follows faces through time: series."""
+"""The command series."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from feat_pipeline.commands import add_command, add_output, print_paths, say
-from feat_pipeline.commands.predict import add_photos, add_sampling, conclude, read_sampling
+from feat_pipeline.commands.options import add_command, add_output, add_photos, add_sampling, read_sampling
+from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models import DEFAULT_MODELS
 
 
-def add_commands(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the commands to the parser's subcommands."""
     example = "feat-pipeline series interview.mp4 --out series --neutral 2-5"
     text = "make AU time series of every person in videos: calibrated, smoothed, onset, apex and offset"

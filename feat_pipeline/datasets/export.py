@@ -15,7 +15,8 @@ from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.fer2013 import COLUMNS, PARTS
 from feat_pipeline.datasets.npz import save_faces
 from feat_pipeline.errors import OutputError, UsageError
-from feat_pipeline.output.folder import named_errors, progress
+from feat_pipeline.files import named_errors
+from feat_pipeline.progress import progress
 
 
 def write_faces(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from analysis.facs import canonical_emotion
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.sources.photos import find_photos, input_name
+from feat_pipeline.sources.frame import input_name
+from feat_pipeline.sources.photos import find_photos
 
 PARTS = ("train", "training", "val", "valid", "validation", "publictest", "test", "testing", "privatetest")
 CKPLUS_NAME = re.compile(r"(S\d{3})_\d{3}_\d{8}")

@@ -13,7 +13,7 @@ import numpy as np
 from analysis.files import atomic_path
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.errors import InputError
-from feat_pipeline.output.folder import named_errors
+from feat_pipeline.files import named_errors
 
 _TEXTS = ("classes", "skipped", "notes")
 

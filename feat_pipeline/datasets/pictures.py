@@ -13,8 +13,9 @@ from feat_pipeline.datasets.listing import Listed
 from feat_pipeline.detect import FaceDetector
 from feat_pipeline.errors import InputError
 from feat_pipeline.faces.align import warp
-from feat_pipeline.output.folder import progress
-from feat_pipeline.sources.photos import Skipped, input_name, read_frame
+from feat_pipeline.progress import progress
+from feat_pipeline.sources.frame import Skipped, input_name
+from feat_pipeline.sources.photos import read_frame
 
 SIZE = 48
 

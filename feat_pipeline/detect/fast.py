@@ -17,8 +17,8 @@ from feat_pipeline.detect import Detection, check_frame, check_range, shrink, to
 from feat_pipeline.detect.mtcnn import onet_scores
 from feat_pipeline.detect.mtcnn_nets import build_onet
 from feat_pipeline.errors import UnavailableError
-from feat_pipeline.models import models_dir
 from feat_pipeline.weights.onnx_session import open_session
+from feat_pipeline.weights.shipped import models_dir
 
 #: Pixels from one cell to the next, per map.
 STRIDES_PX = (8, 16, 32)

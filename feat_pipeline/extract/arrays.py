@@ -11,7 +11,7 @@ from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError
 from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure
-from feat_pipeline.output.folder import progress
+from feat_pipeline.progress import progress
 from feat_pipeline.sources.photos import from_array
 
 if TYPE_CHECKING:

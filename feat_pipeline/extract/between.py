@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.boxes import box_iou
 from feat_pipeline.detect import Detection
-from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.frame import Frame, Skipped
 
 #: Two boxes are one face that moved where they share at least this part of their union.
 SAME_FACE_IOU = 0.5

@@ -11,7 +11,7 @@ import numpy as np
 
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.between import find_faces
-from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.frame import Frame, Skipped
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from feat_pipeline.film.follow import FollowedFace
-from feat_pipeline.sources.photos import Frame
+from feat_pipeline.sources.frame import Frame
 
 AFTER_S = 1.0
 """So long a face stays hidden at its last place."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.extract import DETECT_EVERY_S
-from feat_pipeline.extract.engine.chunks import Sampling, plan
+from feat_pipeline.extract.engine.chunks import plan
 from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.faces.track import MAX_GAP_S, STEPS_BRIDGED
 from feat_pipeline.film.follow import FollowedFace, Follower
@@ -20,8 +20,9 @@ from feat_pipeline.film.lost_faces import Cover
 from feat_pipeline.film.paint import FilmPainter
 from feat_pipeline.film.writer import FilmWriter
 from feat_pipeline.predict import Predicted, Predictor
-from feat_pipeline.sources.photos import Frame, PathLike, Skipped
-from feat_pipeline.sources.videos import probe_video, wanted_frames
+from feat_pipeline.sources.frame import Frame, PathLike, Skipped
+from feat_pipeline.sources.sampling import Sampling, wanted_frames
+from feat_pipeline.sources.videos import probe_video
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.sources.frame import PathLike
 from feat_pipeline.sources.video_index import open_video, probe_video, read_packets, video_stream
 
 COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})

@@ -18,7 +18,7 @@ import numpy as np
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError, UnavailableError
 from feat_pipeline.film.sound import Sound
-from feat_pipeline.sources.photos import PathLike, input_name
+from feat_pipeline.sources.frame import PathLike, input_name
 
 UNIT = Fraction(1, 90_000)
 """Of time in the film; the times of 24, 25, 30, 30000/1001 and 60 frames a second are whole numbers of it."""

@@ -20,7 +20,7 @@ from torch import nn
 from feat_pipeline.errors import TrainingError, UsageError
 from feat_pipeline.generator.augment import DiffAugment
 from feat_pipeline.generator.nets import Discriminator, Generator
-from feat_pipeline.output.folder import progress
+from feat_pipeline.progress import progress
 from feat_pipeline.training.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpoint, write_checkpoint
 from feat_pipeline.training.recipe import Examples
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.runlog import RunLog
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +20,6 @@ SHIPPED = "gan-fer2013"
 #: Networks of `feat-pipeline train gan`; found by their step time on one core (see the card of gan-fer2013).
 NETWORK: dict[str, Any] = {"latent": 96, "embedding": 32, "widths": [128, 64, 32], "head": 8}
 DISCRIMINATOR: dict[str, Any] = {"widths": [32, 64, 128]}
-GRID = "grid.png"
-OUTPUTS = ("faces/*.png", GRID, "faces.csv", "run.json")
 _BATCH = 64
 
 
@@ -143,8 +139,9 @@ class FaceGenerator:
         InputError
             There is none, or a file is damaged.
         """
-        from feat_pipeline.models import MODEL_FILE, models_dir
+        from feat_pipeline.models import MODEL_FILE
         from feat_pipeline.models.base import read_model
+        from feat_pipeline.weights.shipped import models_dir
 
         given = models_dir() / SHIPPED if str(path) == SHIPPED else Path(path)
         if not (given / MODEL_FILE if given.is_dir() else given).is_file():
@@ -215,63 +212,6 @@ def face_grid(faces: np.ndarray, columns: int, *, gap: int = 2) -> np.ndarray:
         top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
         grid[top : top + height, left : left + width] = face
     return grid
-
-
-def write_generated(
-    emotion: str,
-    *,
-    n: int,
-    out: str | Path,
-    seed: int = 0,
-    model: str | Path = SHIPPED,
-    overwrite: bool = False,
-) -> list[str]:
-    """Write made faces as PNG, one each, with a grid of all and a list.
-
-    Parameters
-    ----------
-    emotion, n, seed
-        See `FaceGenerator.generate`.
-    out : path
-        Folder that takes ``faces/000000_happy.png`` and so on, ``grid.png``, ``faces.csv`` (``file, emotion,
-        generator, seed``) and ``run.json``. Every PNG says in its text chunks that it was made.
-    model : path
-        See `FaceGenerator.load`.
-    overwrite : bool
-        Whether an earlier run's results may be replaced.
-
-    Returns
-    -------
-    list of str
-        Names of the files, below ``out``.
-
-    Raises
-    ------
-    InputError, UsageError, OutputError
-        No such generator or emotion; a folder that cannot be written or holds results.
-    """
-    log = RunLog("generate", {"emotion": emotion, "n": n, "seed": seed, "model": str(model)})
-    if n < 1:
-        raise UsageError(f"n: expected 1 or more faces, got {n}")
-    generator = FaceGenerator.load(model)
-    faces = generator.generate(emotion, n, seed=seed)
-    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    folder.clear()
-    said = f"made by feat-pipeline's generator {Path(model).name}, emotion {emotion}, seed {seed}; no person"
-    names = [f"faces/{i:06d}_{emotion}.png" for i in range(n)]
-    with folder.all_or_nothing():
-        for name, face in zip(names, faces, strict=True):
-            folder.write(name, packed_png(face, said))
-        folder.write(GRID, packed_png(face_grid(faces, columns_of(n)), said))
-        lines = [f"{name},{emotion},{Path(model).name},{seed}" for name in names]
-        folder.write("faces.csv", "\n".join(["file,emotion,generator,seed", *lines]) + "\n")
-        folder.write_json("run.json", log.record() | {"made": n})
-    return [*names, *OUTPUTS[1:]]
-
-
-def columns_of(n: int) -> int:
-    """Faces in a row of a grid of n: a square, at most 16 wide."""
-    return min(16, max(1, round(n**0.5)))
 
 
 def packed_png(picture: np.ndarray, said: str) -> bytes:

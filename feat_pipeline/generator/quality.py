@@ -47,7 +47,8 @@ def network_features(
     import torch
 
     from feat_pipeline.models.base import as_seen
-    from feat_pipeline.models.nets import ResidualNet, as_batch, standardised
+    from feat_pipeline.models.nets import ResidualNet, standardised
+    from feat_pipeline.training.batches import as_batch
 
     net = model.to_torch()
     if not isinstance(net, ResidualNet):

@@ -13,6 +13,7 @@ import numpy as np
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.registry import resolve
+from feat_pipeline.weights.shipped import models_dir
 
 SHIPPED: tuple[str, ...] = ("logit-embedded", "cnn-fer2013")
 DEFAULT_MODELS: tuple[str, ...] = ("logit-embedded",)  # the others have no coefficients to explain by
@@ -77,13 +78,6 @@ class ModelInfo:
     needs: str
     licence: str
     path: Path
-
-
-def models_dir() -> Path:
-    """Return the folder of the shipped models: package data, or the checkout's ``models/``."""
-    package = Path(__file__).resolve().parent.parent
-    shipped = package / "shipped"
-    return shipped if shipped.is_dir() else package.parent / "models"
 
 
 def load_model(name_or_path: str | os.PathLike[str]) -> EmotionModel:

@@ -15,8 +15,8 @@ from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.faces.crops import FaceCrops
+from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE
-from feat_pipeline.output.folder import named_errors
 
 WEIGHTS_FILE = "weights.safetensors"
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

@@ -13,9 +13,9 @@ import numpy as np
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE, EmotionModel, load_model
 from feat_pipeline.models.base import DAMAGED, check_fitted
-from feat_pipeline.output.folder import named_errors
 
 FORMAT, VERSION = "ensemble", 1
 _MOST_STEPS, _SMALL_STEP = 10_000, 1e-7

@@ -22,7 +22,6 @@ from feat_pipeline.models.architectures import (
     PRelu,
     published,
 )
-from feat_pipeline.training.augment import resized
 
 
 class ResidualBlock(nn.Module):
@@ -205,51 +204,3 @@ def carry_over(
                 rows[row] = state[name][list(known).index(emotion)]
         state[name] = rows
     net.load_state_dict(state)
-
-
-def predict_logits(
-    net: nn.Module,
-    images: np.ndarray,
-    *,
-    size: int,
-    device: torch.device,
-    mirror: bool = True,
-    bf16: bool = False,
-    batch: int = 256,
-) -> np.ndarray:
-    """Return what a network answers, without training it.
-
-    Parameters
-    ----------
-    net : Module
-        Left in evaluation mode.
-    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-    size : int
-        Side at which the network looks at them, px.
-    device : torch device
-        Where the network is.
-    mirror : bool
-        Give the mean over each face and its mirror image.
-    bf16 : bool
-        Matrix products in bfloat16.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, K)
-        Logits.
-    """
-    net.eval()
-    answers = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for start in range(0, len(images), batch):
-            crops = resized(as_batch(images[start : start + batch]).to(device), size)
-            looks = [crops, crops.flip(3)] if mirror else [crops]
-            logits = [net(look.to(memory_format=torch.channels_last)).float() for look in looks]
-            answers.append(torch.stack(logits).mean(0).cpu())
-    return torch.cat(answers).numpy()
-
-
-def as_batch(images: np.ndarray) -> torch.Tensor:
-    """Turn images, uint8 (n, h, w) or (n, h, w, 3), into a tensor (n, channels, h, w)."""
-    batch = torch.from_numpy(np.ascontiguousarray(images))
-    return batch[:, None] if batch.ndim == 3 else batch.permute(0, 3, 1, 2)

@@ -16,12 +16,9 @@ from analysis.facs import EMOTIONS
 from feat_pipeline.errors import InputError, UnavailableError
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.base import as_seen, read_model, write_model
-from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.runlog import RunLog
 
 FORMAT, VERSION = "teachable-machine", 1
 SIDE = 224
-OUTPUTS = ("model.json", "weights.safetensors", "run.json")
 NETWORK_FILE, LABELS_FILE = "keras_model.h5", "labels.txt"
 _ROWS_AT_ONCE = 32
 
@@ -148,35 +145,6 @@ class TeachableMachine:
         model._net = _keras().models.model_from_json(config)
         model._net.set_weights([arrays[name] for name in sorted(arrays)])
         return model
-
-
-def import_export(folder: str | Path, *, out: str | Path, overwrite: bool = False) -> TeachableMachine:
-    """Read an export and write it as a model.
-
-    Parameters
-    ----------
-    folder : path
-        See `TeachableMachine.from_export`.
-    out : path
-        Folder that takes ``model.json``, ``weights.safetensors`` and ``run.json``.
-    overwrite : bool
-        Whether results in ``out`` may be replaced.
-
-    Raises
-    ------
-    InputError, UnavailableError
-        See `TeachableMachine.from_export`.
-    OutputError
-        ``out`` cannot be written, or holds results and ``overwrite`` is false.
-    """
-    results = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    log = RunLog("models import", {"folder": str(folder)})
-    model = TeachableMachine.from_export(folder)
-    results.clear()
-    with results.all_or_nothing():
-        model.save(results.path)
-        results.write_json("run.json", log.record())
-    return model
 
 
 def _keras() -> Any:

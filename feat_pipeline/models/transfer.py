@@ -13,7 +13,6 @@ import numpy as np
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.faces.crops import FaceCrops
-from feat_pipeline.models import models_dir
 from feat_pipeline.models.base import (
     as_seen,
     check_fitted,
@@ -24,6 +23,7 @@ from feat_pipeline.models.base import (
 from feat_pipeline.models.perceptron import fit_perceptron, perceptron_scores, shares_of
 from feat_pipeline.registry import resolve
 from feat_pipeline.weights.onnx_session import open_session
+from feat_pipeline.weights.shipped import models_dir
 
 FORMAT, VERSION = "transfer", 1
 BACKBONES: dict[str, str] = {

@@ -6,15 +6,15 @@ import contextlib
 import json
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.files import named_errors
+from feat_pipeline.sources.frame import PathLike
 
 LOCK = ".extracting.lock"
 
@@ -122,35 +122,9 @@ def only_run(folder: PathLike) -> Iterator[None]:
         lock.release()
 
 
-@contextlib.contextmanager
-def named_errors(path: PathLike) -> Iterator[None]:
-    """Turn the system's errors into an `OutputError` that names the folder or file."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path}: cannot be written ({reason}); name another folder with --out") from None
+_SLUG_CHARACTERS = 40
 
 
-def progress(items: Iterable[Any], *, total: int, unit: str, part: str | None = None) -> Iterable[Any]:
-    """Show a progress bar with rate and time left on a terminal, and nothing in a pipe.
-
-    The bar of a `part` of the work is headed by it, and vanishes when that is done.
-    """
-    if not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    return tqdm(items, total=total, unit=unit, desc=part, leave=part is None, dynamic_ncols=True)
-
-
-@contextlib.contextmanager
-def progress_bar(*, total: int, done: int, unit: str) -> Iterator[Callable[[int], Any]]:
-    """Show how far the work is, as `progress`; the function that is handed out takes what was done since."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True) as bar:
-        yield bar.update
+def slug(path: str) -> str:
+    """Return a file's name without its ending, made safe: letters, digits, ``_`` and ``-``, at most 40."""
+    return re.sub(r"[^\w-]+", "_", Path(path).stem)[:_SLUG_CHARACTERS].strip("_") or "photo"

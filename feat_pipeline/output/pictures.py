@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
-from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.predictions_write import jpeg, slug
+from feat_pipeline.output.folder import OutputFolder, slug
 from feat_pipeline.predict import FacePrediction, Predicted
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.render.encode import jpeg, png
+from feat_pipeline.sources.frame import PathLike
 
 FOLDERS = ("annotated", "crops", "sheets")
 
@@ -146,7 +144,7 @@ class Album:
         crops = self.shown(frame.rgb, item.faces)
         if self._drawing.crops:
             for number, (face, crop) in enumerate(zip(item.faces, crops, strict=True), start=first):
-                self._folder.write(f"crops/{stem}_{face.face}.png", _png(crop))
+                self._folder.write(f"crops/{stem}_{face.face}.png", png(crop))
                 self._add_to_sheet(number, replace(face, crop_rgb=crop))
         return annotated, crops
 
@@ -197,9 +195,3 @@ class Album:
             return annotate(frame_rgb, faces, models=self._models, hide=cover, emoji_set=self._emoji_set)
         assert cover is not None  # else no copy is asked for
         return hide_faces(frame_rgb, faces, cover, emoji_set=self._emoji_set)
-
-
-def _png(rgb: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG")
-    return buffer.getvalue()

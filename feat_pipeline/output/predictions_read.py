@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd

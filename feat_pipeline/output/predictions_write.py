@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from analysis.files import atomic_path
 from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
-from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.predict import FacePrediction
-
-_SLUG_CHARACTERS = 40
+from feat_pipeline.render.encode import jpeg
 
 
 class GrowingFile:
@@ -166,18 +164,6 @@ class Sheet:
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(cells)
         self._rows.write(line.getvalue())
-
-
-def slug(path: str) -> str:
-    """Return a file's name without its ending, made safe: letters, digits, ``_`` and ``-``, at most 40."""
-    return re.sub(r"[^\w-]+", "_", Path(path).stem)[:_SLUG_CHARACTERS].strip("_") or "photo"
-
-
-def jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
-    """Encode a uint8 RGB picture of shape (height, width, 3)."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def _cell(name: str, value: Any) -> Any:

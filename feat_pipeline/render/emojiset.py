@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources.photos import PathLike, input_name
+from feat_pipeline.sources.frame import PathLike, input_name
 
 LARGEST_PX = 2048  # of a side; a larger picture would only cost memory
 _MOST_PIXELS = 50_000_000

@@ -15,10 +15,14 @@ from analysis.backends import Agreement, compare_all
 from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
-from feat_pipeline.extract.engine.chunks import Sampling, plan
+from feat_pipeline.extract.engine.chunks import plan
 from feat_pipeline.extract.measure import BATCH_FRAMES, Measured, face_rows, make_table
-from feat_pipeline.output.folder import OutputFolder, named_errors, progress
-from feat_pipeline.sources.photos import Frame, PathLike, Skipped, find_photos
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.progress import progress
+from feat_pipeline.sources.frame import Frame, PathLike, Skipped
+from feat_pipeline.sources.photos import find_photos
+from feat_pipeline.sources.sampling import Sampling
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:

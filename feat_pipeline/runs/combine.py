@@ -12,7 +12,7 @@ from feat_pipeline.models import MODEL_FILE, load_model, model_name
 from feat_pipeline.models.ensemble import Ensemble, vote_weights
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
     from feat_pipeline.models import EmotionModel
@@ -98,7 +98,7 @@ def _chosen(
 ) -> tuple[list[float], list[str]]:
     """Weights, one a member, and how they were chosen."""
     from feat_pipeline.output.predictions_read import read_answers, same_faces
-    from feat_pipeline.runs.compare import labelled
+    from feat_pipeline.runs.labelled import labelled
 
     answers = read_answers([predictions])
     missing = [name for name in members if name not in answers]

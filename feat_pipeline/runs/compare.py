@@ -8,16 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.errors import UsageError
-from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import Answers, read_answers, same_faces
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
     from analysis.compare import Comparison
 
 OUTPUTS = ("comparison.json", "scores.csv", "per_class.csv", "disagreements.csv", "run.json")
@@ -96,58 +94,6 @@ def compare_files(
         folder.write_json("run.json", log.record() | {"notes": result.facts["notes"]})
     build_report(folder.path, pictures=Path(paths[0]).parent)
     return result
-
-
-def check_draws(draws: int, seed: int) -> None:
-    """Refuse what no bootstrap can be drawn by, with a UsageError."""
-    if draws < 2:
-        raise UsageError(f"draws: expected 2 or more, got {draws}")
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
-
-
-def labelled(
-    faces: pd.DataFrame, labels: PathLike | None, groups: str | None
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray, list[str]]:
-    """Find label and person of each face.
-
-    Parameters
-    ----------
-    faces : DataFrame
-        n rows with the column ``input``.
-    labels : path, optional
-        CSV with the columns ``input, label``.
-    groups : str, optional
-        Column of ``faces`` or of the labels, or ``COLUMN:REGEX``.
-
-    Returns
-    -------
-    y : (m,) ndarray of str, or None
-        The labels of the faces that have one.
-    persons : (m,) ndarray of str, or None
-    kept : (n,) bool ndarray
-        Which faces these are: all, without labels.
-    notes : list of str
-        How files were matched, and what was left out.
-    """
-    import numpy as np
-
-    from analysis.labels import group_column, match_labels, read_labels
-
-    notes: list[str] = []
-    y, kept = None, np.ones(len(faces), dtype=bool)
-    if labels is not None:
-        wanted = [] if groups is None else [groups, groups.partition(":")[0]]
-        stated = read_labels(str(labels), *dict.fromkeys(name for name in wanted if name not in faces))
-        inputs = faces["input"].astype(str)
-        found, notes = match_labels(inputs, stated)
-        kept = found.notna().to_numpy()
-        if not kept.all():
-            notes.append(f"{(~kept).sum()} of {len(kept)} faces have no label and are left out")
-        y = found[kept].to_numpy().astype(str)
-        further = [name for name in stated if name not in ("input", "label")]
-        faces = faces.assign(**{name: match_labels(inputs, stated, name)[0] for name in further})
-    return y, None if groups is None else group_column(faces[kept], groups), kept, notes
 
 
 def _regressions(answers: Mapping[str, Answers]) -> dict[str, Any]:

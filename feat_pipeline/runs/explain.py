@@ -14,10 +14,14 @@ from analysis.errors import ModelError
 from analysis.files import atomic_path
 from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.errors import UsageError
-from feat_pipeline.models import load_model, model_name, models_dir
-from feat_pipeline.output.folder import OutputFolder, named_errors, progress
-from feat_pipeline.output.runlog import NOT_MEASURED, RunLog
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.extract.tally import NOT_MEASURED
+from feat_pipeline.files import named_errors
+from feat_pipeline.models import load_model, model_name
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.progress import progress
+from feat_pipeline.sources.frame import PathLike
+from feat_pipeline.weights.shipped import models_dir
 
 if TYPE_CHECKING:
     import pandas as pd

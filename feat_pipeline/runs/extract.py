@@ -17,13 +17,17 @@ from analysis.autable.write import write_tables
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
-from feat_pipeline.extract.engine.chunks import Chunk, Photos, Sampling, plan
+from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, measure_in_processes
 from feat_pipeline.extract.engine.unfinished import Parts, remove_leftovers
 from feat_pipeline.extract.measure import make_table
-from feat_pipeline.output.folder import OutputFolder, named_errors, only_run, progress_bar
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.sources.photos import PathLike, Skipped, find_photos
+from feat_pipeline.progress import progress_bar
+from feat_pipeline.sources.frame import PathLike, Skipped
+from feat_pipeline.sources.photos import find_photos
+from feat_pipeline.sources.sampling import Sampling
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
-from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -35,9 +35,12 @@ from feat_pipeline.extract.backends.openface_tool import (
     find_openface,
 )
 from feat_pipeline.extract.measure import NO_FACE
-from feat_pipeline.output.folder import OutputFolder, named_errors, only_run, progress_bar
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name, read_frame
+from feat_pipeline.progress import progress_bar
+from feat_pipeline.sources.frame import PathLike, Skipped, input_name
+from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video
 
 if TYPE_CHECKING:

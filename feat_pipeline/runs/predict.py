@@ -16,19 +16,21 @@ from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, model_name
-from feat_pipeline.output.folder import OutputFolder, progress_bar
+from feat_pipeline.output.folder import OutputFolder, slug
 from feat_pipeline.output.pictures import FOLDERS, Album, Drawing
-from feat_pipeline.output.predictions_write import Sheet, slug
+from feat_pipeline.output.predictions_write import Sheet
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
-from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name, read_frame
+from feat_pipeline.progress import progress_bar
+from feat_pipeline.sources.frame import PathLike, Skipped, input_name
+from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from feat_pipeline.extract.engine.chunks import Sampling
+    from feat_pipeline.sources.sampling import Sampling
 
 OUTPUTS = (
     "predictions.csv",
@@ -218,7 +220,8 @@ class _Work:
 
     def add_mixed(self, files: Sequence[Path], sampling: Sampling | None, detect_every_s: float) -> None:
         """Predict photos and videos, in their order; progress is counted in frames."""
-        from feat_pipeline.extract.engine.chunks import Sampling, plan
+        from feat_pipeline.extract.engine.chunks import plan
+        from feat_pipeline.sources.sampling import Sampling
 
         wanted = sampling or Sampling()
         self.log.inputs = 0
@@ -298,7 +301,7 @@ class _Work:
 
 
 def _told(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
-    from feat_pipeline.extract.engine.chunks import Sampling
+    from feat_pipeline.sources.sampling import Sampling
 
     told = asdict(sampling or Sampling())
     return {

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 from analysis.results import load_result
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
+from feat_pipeline.files import named_errors
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name, model_path
-from feat_pipeline.output.folder import OutputFolder, named_errors, progress
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
+from feat_pipeline.progress import progress
 from feat_pipeline.runs.saliency_faces import Look
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import Agreement
-from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, read_frame
+from feat_pipeline.sources.frame import PathLike, Skipped
+from feat_pipeline.sources.photos import find_photos, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +185,7 @@ def _people(photos: list[Path], pattern: str) -> dict[str, str]:
     import pandas as pd
 
     from analysis.labels import group_column
-    from feat_pipeline.sources.photos import input_name
+    from feat_pipeline.sources.frame import input_name
 
     names = [input_name(photo) for photo in photos]
     return dict(zip(names, group_column(pd.DataFrame({"input": names}), f"input:{pattern}"), strict=True))

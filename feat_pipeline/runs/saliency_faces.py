@@ -18,7 +18,7 @@ from feat_pipeline.saliency.attribution import FACES_AT_ONCE, attribute
 from feat_pipeline.saliency.correlation import Agreement, agreement, logit_regions, randomisation_check
 from feat_pipeline.saliency.explained import has_gradients
 from feat_pipeline.saliency.regions import BACKGROUND, PIXEL_REGIONS, by_region, landmarks_seen, region_masks
-from feat_pipeline.sources.photos import Skipped
+from feat_pipeline.sources.frame import Skipped
 
 if TYPE_CHECKING:
     import pandas as pd

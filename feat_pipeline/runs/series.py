@@ -17,7 +17,8 @@ from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.sources.photos import PathLike, Skipped, find_photos, input_name
+from feat_pipeline.sources.frame import PathLike, Skipped, input_name
+from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from analysis.autable import AUTable
     from analysis.series import AUSeries
-    from feat_pipeline.extract.engine.chunks import Sampling
     from feat_pipeline.runs.extract import ExtractResult
+    from feat_pipeline.sources.sampling import Sampling
 
 OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", "skipped.csv", "run.json")
 TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
@@ -215,7 +216,7 @@ def _with_ids(table: AUTable) -> AUTable:
 
 def _within(table: AUTable, sampling: Sampling | None) -> AUTable:
     """Take the rows of a table that `sampling` would read of the video."""
-    from feat_pipeline.sources.videos import wanted_frames
+    from feat_pipeline.sources.sampling import wanted_frames
 
     if sampling is None or "time_s" not in table.frame:
         return table

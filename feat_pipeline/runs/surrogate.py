@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.files import named_errors
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import FACE, Answers, read_answers, same_faces
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.compare import check_draws, labelled
-from feat_pipeline.sources.photos import PathLike
+from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,19 +14,19 @@ from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.held_out import Parts, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
-from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.errors import UsageError
+from feat_pipeline.files import named_errors
 from feat_pipeline.models import LOADERS, TRAINABLE, load_model
-from feat_pipeline.output.folder import OutputFolder, named_errors
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.registry import resolve
 from feat_pipeline.runs.train_aus import DETECTOR, LabelledAUs, measure_pictures
-from feat_pipeline.sources.photos import PHOTO_SUFFIXES, PathLike
+from feat_pipeline.runs.train_folder import CHECKPOINT, same_data, training_folder
+from feat_pipeline.sources.frame import PathLike
+from feat_pipeline.sources.photos import PHOTO_SUFFIXES
 
-CHECKPOINT = "checkpoint.pt"
 OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json")
 AU_OUTPUTS = ("aus.csv", "aus.meta.json")
 LEARNERS = {**TRAINABLE, "logit": LOADERS["multinomial-logit"]}
-_DATA = "data.json"
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def train_model(
         model.recipe = replace(model.recipe, batch=min(model.recipe.batch, max(2, len(parts.y) // 4)))
     if not resume:
         folder.clear()
-    _same_data(folder, parts, resume)
+    same_data(folder, parts, resume)
     if photos:
         with named_errors(folder.path):
             aus.table.write(folder.path / AU_OUTPUTS[0])
@@ -182,24 +181,6 @@ def train_model(
 
 def _text(path: PathLike | None) -> str | None:
     return None if path is None else str(path)
-
-
-def training_folder(out: Path, outputs: tuple[str, ...], resume: bool, overwrite: bool) -> OutputFolder:
-    """Return the folder of a training that is begun, or gone on with where `resume` says so.
-
-    Raises
-    ------
-    UsageError
-        There is nothing to go on with, or a training of which nothing was said.
-    """
-    begun = (out / CHECKPOINT).is_file()
-    if resume and not begun:
-        raise UsageError(f"{out}: holds no {CHECKPOINT} to go on from; leave --resume away to begin")
-    if begun and not (resume or overwrite):
-        raise UsageError(
-            f"{out}: holds a training; add --resume to go on with it, or --overwrite to begin anew"
-        )
-    return OutputFolder(out, (*outputs, CHECKPOINT), overwrite=overwrite or resume)
 
 
 def _measured(
@@ -286,23 +267,6 @@ def _fit(
     if "report" in takes:  # others would calibrate on these faces, and then be judged by them
         offered["validation"] = (parts.judged, parts.judged_y)
     model.fit(parts.X, parts.y, **{key: value for key, value in offered.items() if key in takes})
-
-
-def _same_data(folder: OutputFolder, parts: Parts, resume: bool) -> None:
-    """Keep the fingerprint of the data, or refuse to go on with others."""
-    content = {"digest": parts.digest(), "learned": len(parts.y), "judged": len(parts.judged_y)}
-    path = folder.path / _DATA
-    if not resume:
-        folder.write_json(_DATA, content)
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); begin anew with --overwrite") from None
-    if before != content["digest"]:
-        raise UsageError(
-            f"{folder.path}: was begun with other faces, classes or shares; train anew elsewhere"
-        )
 
 
 def _scores(model: Any, parts: Parts) -> dict[str, float]:

@@ -12,7 +12,7 @@ from feat_pipeline.datasets.listing import Listed
 from feat_pipeline.datasets.pictures import check_classes
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.runs.extract import extract
-from feat_pipeline.sources.photos import input_name
+from feat_pipeline.sources.frame import input_name
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable

@@ -14,6 +14,7 @@ from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.held_out import LEARNED
 from feat_pipeline.datasets.read import read_faces
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.files import named_errors
 from feat_pipeline.generator.loop import GanRecipe, train_networks
 from feat_pipeline.generator.model import (
     DISCRIMINATOR,
@@ -24,11 +25,11 @@ from feat_pipeline.generator.model import (
     packed_png,
 )
 from feat_pipeline.generator.nets import Discriminator, Generator
-from feat_pipeline.output.folder import OutputFolder, named_errors
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.train import training_folder
+from feat_pipeline.runs.train_folder import training_folder
+from feat_pipeline.training.batches import pick_device
 from feat_pipeline.training.checkpoint import CHECKPOINT, CURVES
-from feat_pipeline.training.loop import pick_device
 from feat_pipeline.training.recipe import Examples
 
 if TYPE_CHECKING:

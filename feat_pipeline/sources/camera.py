@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources.photos import Frame, Skipped, input_name
+from feat_pipeline.sources.frame import Frame, Skipped, input_name
 
 _OPEN_S, _READ_S = 10.0, 10.0  # that a network stream may keep silent
 _URL = re.compile(r"(?i)(rtsps?|rtmps?|https?|udp|tcp|srt)://")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,11 +21,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from feat_pipeline.errors import InputError
+from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name
 from feat_pipeline.sources.photo_damage import check_layout, check_whole
 
 MAX_PIXELS = 100_000_000
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-PathLike = str | os.PathLike[str]
 
 # The classes are called directly: Image.open would refuse by Pillow's own pixel limit, not by ours.
 _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Image.Image]], ...] = (
@@ -39,42 +38,6 @@ _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Image.Image]], ...] = (
     (b"II+\0", TiffImageFile),
     (b"MM\0+", TiffImageFile),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One picture of a source.
-
-    Parameters
-    ----------
-    rgb : ndarray of uint8, shape (height, width, 3)
-        Upright picture, RGB.
-    path : str
-        The file as the user wrote it.
-    index : int
-        Number of the frame in its file, from 0.
-    time_s : float
-        Time of the frame in seconds from the start of its file.
-    """
-
-    rgb: np.ndarray
-    path: str
-    index: int = 0
-    time_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An input that gave no result, and why."""
-
-    input: str
-    frame: int
-    reason: str
-
-
-def input_name(path: PathLike) -> str:
-    """Return a path as text for tables and messages; bytes that are no UTF-8 become escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def read_photo(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:

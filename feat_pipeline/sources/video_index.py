@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources.photos import MAX_PIXELS, PathLike, input_name
+from feat_pipeline.sources.frame import PathLike, input_name
+from feat_pipeline.sources.photos import MAX_PIXELS
 from feat_pipeline.sources.video_damage import lost_end
 
 if TYPE_CHECKING:

@@ -81,13 +81,3 @@ class Augment:
         down = np.abs(place - centre_y[:, None]) < height[:, None] / 2
         across = np.abs(place - centre_x[:, None]) < width[:, None] / 2
         return (down[:, :, None] & across[:, None, :])[:, None]
-
-
-def resized(crops: torch.Tensor, size: int) -> torch.Tensor:
-    """Return crops, uint8 (n, 1, h, w), as float32 of another side, 0-255."""
-    crops = crops.float()
-    if crops.shape[-1] == size and crops.shape[-2] == size:
-        return crops
-    return nn.functional.interpolate(
-        crops, size=(size, size), mode="bilinear", antialias=True, align_corners=False
-    )

@@ -13,7 +13,7 @@ import torch
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.output.folder import named_errors
+from feat_pipeline.files import named_errors
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "curves.csv"

@@ -19,8 +19,9 @@ from torch import nn
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import TrainingError, UsageError
-from feat_pipeline.models.nets import as_batch, predict_logits
-from feat_pipeline.output.folder import named_errors, progress
+from feat_pipeline.files import named_errors
+from feat_pipeline.progress import progress
+from feat_pipeline.training.batches import as_batch, pick_device, predict_logits
 from feat_pipeline.training.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpoint, write_checkpoint
 from feat_pipeline.training.recipe import Examples, Recipe
 from feat_pipeline.training.temperature import fit_temperature, log_loss
@@ -107,19 +108,6 @@ def train(
             if report is not None:
                 report(row)
     return loop.result()
-
-
-def pick_device(name: str | None = None) -> torch.device:
-    """Return the named device, or the first GPU, or the CPU."""
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # a torch without CUDA asserts
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device: expected 'cpu', 'cuda' or 'cuda:1', got {name!r} ({reason})") from None
-    return device
 
 
 def draw_curves(history: pd.DataFrame, path: str | Path) -> Path:

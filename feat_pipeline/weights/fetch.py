@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feat_pipeline.errors import OutputError, UnavailableError, UsageError
 from feat_pipeline.registry import resolve
+from feat_pipeline.weights.hub import reachable
 from feat_pipeline.weights.pyfeat import NEEDED, Weights, resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Seconds that the hub has to answer at all before a download is begun.
-PATIENCE_S = 1.5
 
 MEDIAPIPE = "mediapipe"
 FETCHABLE = (*NEEDED, MEDIAPIPE)
@@ -72,38 +70,6 @@ def fetch(name: str) -> list[Path]:
     if any(weights.found is None for weights in NEEDED[name]):
         _check_hub()
     return [weights.found or _download(weights, NEEDED[name]) for weights in NEEDED[name]]
-
-
-def reachable(url: str, patience_s: float = PATIENCE_S) -> str:
-    """Ask a server for any answer, and return why there is none; '' where there is one.
-
-    Parameters
-    ----------
-    url : str
-    patience_s : float
-        Seconds to wait, name look-up and all.
-    """
-    import urllib.error
-    import urllib.request
-
-    answer: list[str] = []
-
-    def ask() -> None:
-        try:
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=patience_s).close()
-        except urllib.error.HTTPError:
-            answer.append("")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            answer.append(str(getattr(reason, "strerror", None) or reason) or type(error).__name__)
-        else:
-            answer.append("")
-
-    # The look-up of a name has no limit of its own, so the thread is left behind where it hangs.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(patience_s)
-    return answer[0] if answer else f"no answer within {patience_s:g} s"
 
 
 def _check_hub() -> None:

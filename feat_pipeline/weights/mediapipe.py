@@ -115,8 +115,8 @@ def fetch(target: Path | None = None) -> Path:
         The file cannot be written.
     """
     from analysis.files import atomic_path
-    from feat_pipeline.output.folder import named_errors
-    from feat_pipeline.weights.fetch import reachable
+    from feat_pipeline.files import named_errors
+    from feat_pipeline.weights.hub import reachable
 
     target = Path(target) if target is not None else default_path()
     if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == SHA256:

@@ -148,7 +148,8 @@ Found = tuple[dict[str, int], list[str]]
 
 
 def _photo(path: Path) -> Found:
-    from feat_pipeline.sources.photos import Skipped, read_frame
+    from feat_pipeline.sources.frame import Skipped
+    from feat_pipeline.sources.photos import read_frame
 
     item = read_frame(path)
     if isinstance(item, Skipped):
@@ -157,7 +158,7 @@ def _photo(path: Path) -> Found:
 
 
 def _video(path: Path) -> Found:
-    from feat_pipeline.sources.photos import Frame
+    from feat_pipeline.sources.frame import Frame
     from feat_pipeline.sources.videos import read_video
 
     values, reasons = {}, []

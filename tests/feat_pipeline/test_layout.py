@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from feat_pipeline.models import SHIPPED, models_dir
+from feat_pipeline.models import SHIPPED
+from feat_pipeline.weights.shipped import models_dir
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (

@@ -11,7 +11,8 @@ from feat_pipeline import models, predict
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.predict import Predictor
 from feat_pipeline.runs.predict import predict_files, slug
-from feat_pipeline.sources.photos import Frame, read_photo
+from feat_pipeline.sources.frame import Frame
+from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import au_rows
 
 HEAVY = {

@@ -20,8 +20,8 @@ from feat_pipeline.faces.align import (
     transform_points,
     warp,
 )
-from feat_pipeline.models import models_dir
 from feat_pipeline.weights.onnx_session import open_session
+from feat_pipeline.weights.shipped import models_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

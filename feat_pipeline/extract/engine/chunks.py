@@ -13,28 +13,15 @@ import numpy as np
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.extract.measure import BATCH_FRAMES
-from feat_pipeline.sources.photos import Frame, Skipped, input_name, read_frame
+from feat_pipeline.sources.frame import Frame, Skipped, input_name
+from feat_pipeline.sources.photos import read_frame
+from feat_pipeline.sources.sampling import Sampling
 
 if TYPE_CHECKING:
     from feat_pipeline.sources.videos import VideoInfo
 
 #: A video is cut at the first frame that decoding can begin with after so many frames.
 STRETCH_FRAMES = 30 * BATCH_FRAMES
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames of videos are looked at; see `feat_pipeline.sources.videos.read_video`."""
-
-    start_s: float = 0.0
-    end_s: float = float("inf")
-    every_s: float | None = None
-    every_frames: int | None = None
-
-    def __post_init__(self) -> None:
-        from feat_pipeline.sources.videos import check_range
-
-        check_range(self.start_s, self.end_s, self.every_s, self.every_frames)
 
 
 @dataclass(frozen=True)
@@ -150,7 +137,7 @@ def plan(paths: Iterable[Path], sampling: Sampling) -> list[Chunk]:
 
 
 def _stretches(path: Path, wanted: Sampling) -> list[Chunk]:
-    from feat_pipeline.sources.videos import wanted_frames
+    from feat_pipeline.sources.sampling import wanted_frames
 
     try:
         info = _probed(str(path), tuple(_state(path)))

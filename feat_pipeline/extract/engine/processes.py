@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from feat_pipeline.extract.engine.chunks import Chunk, Photos
 from feat_pipeline.extract.engine.unfinished import Parts
 from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure_chunks
-from feat_pipeline.output.runlog import Tally
+from feat_pipeline.extract.tally import Tally
 from feat_pipeline.registry import resolve
-from feat_pipeline.sources.photos import Skipped, input_name
+from feat_pipeline.sources.frame import Skipped, input_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here
 from feat_pipeline.extract.engine.unfinished import Parts
-from feat_pipeline.output.runlog import Tally
+from feat_pipeline.extract.tally import Tally
 from feat_pipeline.registry import resolve
 
 if TYPE_CHECKING:

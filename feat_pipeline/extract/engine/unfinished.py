@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.files import atomic_path
 from feat_pipeline.extract.engine.chunks import Chunk
-from feat_pipeline.output.runlog import Tally
+from feat_pipeline.extract.tally import Tally
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import pytest
 
 from feat_pipeline.predict import Predictor
 from feat_pipeline.sources.camera import CameraSource
-from feat_pipeline.sources.photos import Frame
+from feat_pipeline.sources.frame import Frame
 from tests.feat_pipeline.fakes import draw_face
 from tests.feat_pipeline.sources.made_videos import write_video
 

@@ -8,7 +8,7 @@ from feat_pipeline.errors import InputError
 from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.arrays import crop_table
 from feat_pipeline.extract.measure import face_rows, make_table, measure
-from feat_pipeline.sources.photos import Frame
+from feat_pipeline.sources.frame import Frame
 
 
 def crops():

@@ -3,7 +3,7 @@ import pytest
 
 from feat_pipeline.detect import Detection
 from feat_pipeline.extract.between import find_faces
-from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.frame import Frame, Skipped
 
 BLANK = np.zeros((4, 6, 3), np.uint8)
 

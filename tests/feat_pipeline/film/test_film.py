@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feat_pipeline.extract.engine.chunks import Sampling
 from feat_pipeline.film import predict_video
 from feat_pipeline.film.run import FilmPainter
 from feat_pipeline.predict import Predictor
 from feat_pipeline.runs.extract import extract
 from feat_pipeline.runs.predict import predict_files
+from feat_pipeline.sources.sampling import Sampling
 from feat_pipeline.sources.videos import probe_video, read_video
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
 from tests.feat_pipeline.film.test_writer import write_tone

@@ -2,7 +2,7 @@ import numpy as np
 
 from feat_pipeline.film.follow import Follower
 from feat_pipeline.film.lost_faces import Cover
-from feat_pipeline.sources.photos import Frame
+from feat_pipeline.sources.frame import Frame
 from tests.feat_pipeline.render.made import made_face
 
 BOX = (20, 30, 60, 90)

@@ -14,10 +14,12 @@ from feat_pipeline.datasets.npz import save_faces
 from feat_pipeline.errors import InputError, OutputError, UsageError
 from feat_pipeline.generator import model as generate
 from feat_pipeline.generator.loop import GanRecipe
-from feat_pipeline.generator.model import FaceGenerator, face_grid, write_generated
-from feat_pipeline.models import list_models, load_model, models_dir
+from feat_pipeline.generator.model import FaceGenerator, face_grid
+from feat_pipeline.models import list_models, load_model
 from feat_pipeline.runs import train_gan as generate_learn
+from feat_pipeline.runs.generate import write_generated
 from feat_pipeline.runs.train_gan import learned_part, train_gan
+from feat_pipeline.weights.shipped import models_dir
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
 

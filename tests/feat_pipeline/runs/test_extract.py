@@ -11,7 +11,7 @@ from feat_pipeline.extract import measure as measuring
 from feat_pipeline.extract.engine import processes
 from feat_pipeline.extract.measure import NO_FACE, Measured, measure, measure_chunks
 from feat_pipeline.runs.extract import extract
-from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.frame import Frame, Skipped
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeDetector, FakeExtractor, draw_face
 

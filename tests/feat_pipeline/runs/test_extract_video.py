@@ -6,9 +6,10 @@ import pytest
 
 from analysis.autable import AUTable
 from feat_pipeline.extract.engine import chunks, processes
-from feat_pipeline.extract.engine.chunks import Sampling, Stretch, Unreadable, plan
+from feat_pipeline.extract.engine.chunks import Stretch, Unreadable, plan
 from feat_pipeline.extract.measure import measure_chunks
 from feat_pipeline.runs.extract import extract
+from feat_pipeline.sources.sampling import Sampling
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
 from tests.feat_pipeline.sources.made_videos import write_video

@@ -7,8 +7,8 @@ import pytest
 from analysis.autable import AUTable
 from feat_pipeline.commands.series import read_neutral
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.extract.engine.chunks import Sampling
 from feat_pipeline.runs.series import series_files
+from feat_pipeline.sources.sampling import Sampling
 from tests.feat_pipeline.fakes import draw_face
 from tests.feat_pipeline.sources.made_videos import write_video
 

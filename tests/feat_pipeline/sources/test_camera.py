@@ -7,7 +7,7 @@ import pytest
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources.camera import CameraSource, open_source
-from feat_pipeline.sources.photos import Frame
+from feat_pipeline.sources.frame import Frame
 
 
 def made(index):

@@ -9,16 +9,8 @@ from PIL import Image
 
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources import photos as sources
-from feat_pipeline.sources.photos import (
-    Frame,
-    Skipped,
-    find_photos,
-    from_array,
-    input_name,
-    read_frame,
-    read_frames,
-    read_photo,
-)
+from feat_pipeline.sources.frame import Frame, Skipped, input_name
+from feat_pipeline.sources.photos import find_photos, from_array, read_frame, read_frames, read_photo
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import zlib
 
 import pytest
 
-from feat_pipeline.sources.photos import Frame, Skipped
+from feat_pipeline.sources.frame import Frame, Skipped
 from feat_pipeline.sources.videos import probe_video, read_video
 from tests.feat_pipeline.sources.made_videos import packet_places, write_video
 

@@ -8,8 +8,9 @@ import pytest
 
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.sources import videos as video
-from feat_pipeline.sources.photos import Frame, Skipped
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES, parse_every, probe_video, read_video, wanted_frames
+from feat_pipeline.sources.frame import Frame, Skipped
+from feat_pipeline.sources.sampling import parse_every, wanted_frames
+from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video, read_video
 from tests.feat_pipeline.sources.made_videos import (
     grey,
     number_of,

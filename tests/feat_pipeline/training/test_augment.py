@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from feat_pipeline.training.augment import Augment, resized
+from feat_pipeline.training.augment import Augment
+from feat_pipeline.training.batches import resized
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from feat_pipeline.errors import InputError, OutputError, TrainingError, UsageError
-from feat_pipeline.models.nets import ResidualNet, predict_logits
+from feat_pipeline.models.nets import ResidualNet
 from feat_pipeline.training import loop as training
+from feat_pipeline.training.batches import predict_logits
 from feat_pipeline.training.recipe import Examples, Recipe
 from feat_pipeline.training.temperature import fit_temperature, log_loss
 

@@ -13,7 +13,8 @@ import pytest
 from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.weights import fetch as module
 from feat_pipeline.weights import pyfeat as pyfeat_weights
-from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences, reachable
+from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences
+from feat_pipeline.weights.hub import reachable
 from feat_pipeline.weights.pyfeat import NEEDED
 from tests.feat_pipeline.extract.backends.pyfeat_made import REVISION, place_empty
 

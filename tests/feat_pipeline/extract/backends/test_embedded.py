@@ -8,8 +8,8 @@ from analysis.facs import AUS
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.backends.embedded import EmbeddedExtractor, intensity
-from feat_pipeline.models import models_dir
 from feat_pipeline.sources.photos import read_photo
+from feat_pipeline.weights.shipped import models_dir
 
 NAMED = {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26, 27, 43}
 

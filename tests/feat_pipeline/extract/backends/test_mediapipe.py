@@ -12,7 +12,8 @@ from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.backends.mediapipe import BLENDSHAPES, MediapipeExtractor, proxy_aus
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.faces.align import MESH_68, MIRROR_68
-from feat_pipeline.sources.photos import Frame, read_photo
+from feat_pipeline.sources.frame import Frame
+from feat_pipeline.sources.photos import read_photo
 
 
 @pytest.fixture(scope="module")

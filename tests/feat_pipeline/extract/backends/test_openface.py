@@ -7,7 +7,7 @@ from feat_pipeline.detect import Detection
 from feat_pipeline.extract.backends.openface import BOX_XYXY, OpenFaceExtractor, match, tight_box
 from feat_pipeline.extract.backends.openface_tool import OpenFaceError
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
-from feat_pipeline.sources.photos import Frame
+from feat_pipeline.sources.frame import Frame
 from tests.feat_pipeline.extract.backends.openface_made import INTENSITIES, PRESENCES, SHAPE, make_openface
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
 

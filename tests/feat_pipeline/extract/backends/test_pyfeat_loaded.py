@@ -16,7 +16,8 @@ from feat_pipeline.extract import make_extractor
 from feat_pipeline.extract.backends.pyfeat_guard import untouched
 from feat_pipeline.extract.backends.pyfeat_pose import pose_of_mesh
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
-from feat_pipeline.sources.photos import Frame, read_photo
+from feat_pipeline.sources.frame import Frame
+from feat_pipeline.sources.photos import read_photo
 from feat_pipeline.weights.pyfeat import BLENDSHAPES, MULTITASK, NEEDED
 from tests.feat_pipeline.extract.backends.pyfeat_made import (
     canonical_mesh,

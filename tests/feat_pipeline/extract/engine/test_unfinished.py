@@ -15,10 +15,11 @@ import pytest
 
 from feat_pipeline.errors import OutputError, UsageError
 from feat_pipeline.extract.engine import processes
-from feat_pipeline.extract.engine.chunks import Sampling, plan
+from feat_pipeline.extract.engine.chunks import plan
 from feat_pipeline.extract.engine.processes import CRASHED
 from feat_pipeline.output.folder import LOCK, only_run
 from feat_pipeline.runs.extract import extract
+from feat_pipeline.sources.sampling import Sampling
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
 

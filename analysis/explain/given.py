@@ -1,0 +1,34 @@
+"""What the functions of this package are given: one face, one emotion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.errors import ModelError
+from analysis.facs import canonical_emotion
+
+if TYPE_CHECKING:
+    from analysis.logit import MultinomialLogit
+
+
+def class_number(model: MultinomialLogit, name: str, parameter: str) -> int:
+    """Find a class by any spelling of its name; ModelError, naming the parameter, where there is none."""
+    classes = [str(label) for label in model.classes_]
+    for spelling in (str(name), canonical_emotion(name)):
+        if spelling in classes:
+            return classes.index(spelling)
+    raise ModelError(f"{parameter}: the model knows {', '.join(classes)}, not {name!r}")
+
+
+def one_row(x: Any) -> Any:
+    """Make one row of a mapping, a Series or a flat array; leave tables as they are."""
+    if isinstance(x, Mapping) or (
+        hasattr(x, "to_frame") and hasattr(x, "index") and not hasattr(x, "columns")
+    ):
+        import pandas as pd
+
+        return pd.DataFrame([dict(x)])
+    return x if hasattr(x, "columns") or hasattr(x, "au_columns") else np.atleast_2d(x)

@@ -1,0 +1,24 @@
+"""The templates' environment: what is no markup is escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def environment(folder: Path) -> Environment:
+    """Make the environment of the templates in a folder: every text is escaped, what is missing raises."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["pct"] = lambda value: f"{value:.1f}".removesuffix(".0")
+    return made

@@ -1,0 +1,61 @@
+"""What a command prints: data on stdout, the rest on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
+from feat_pipeline.sources.frame import Skipped, input_name
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in aligned columns."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_paths(folder: str, names: Iterable[str]) -> None:
+    """Print the files that a command wrote."""
+    for name in names:
+        print(input_name(Path(folder, name)))
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not data, on stderr."""
+    print(f"feat-pipeline: {text}", file=sys.stderr)
+
+
+_ERRORS_SHOWN = 20
+
+
+def conclude(run: dict[str, Any], errors: Sequence[Skipped]) -> int:
+    """Tell the errors and the counts of a run, and return the exit code."""
+    for error in errors[:_ERRORS_SHOWN]:
+        say(f"{' '.join(error.input.split())}: {error.reason}")
+    if len(errors) > _ERRORS_SHOWN:
+        say(f"and {len(errors) - _ERRORS_SHOWN} more errors, all listed in skipped.csv")
+    counts = run["counts"]
+    skipped = ", ".join(f"{number} {kind}" for kind, number in counts["skipped"].items()) or "none"
+    backend = run["backend"]
+    why = f" (auto: {backend['auto']})" if "auto" in backend else ""
+    done = ", ".join(f"{counts[unit]} {unit}" for unit in ("inputs", "frames", "faces") if unit in counts)
+    if "disagreements" in run:
+        done += f", models disagree on {run['disagreements']}"
+    say(
+        f"{done}, skipped: {skipped}; {run['seconds']:.1f} s "
+        f"with {backend['name']} {backend['version']}{why} and {run['detector']}"
+    )
+    return EXIT_SOME_FAILED if errors else EXIT_DONE
+
+
+def print_results(notes: list[str], out: str, files: list[str]) -> int:
+    """Tell the notes of a run and the files that it wrote, and return the exit code."""
+    for note in notes:
+        say(note)
+    print_paths(out, files)
+    return EXIT_DONE

@@ -1,0 +1,70 @@
+"""Faces of nobody, written as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from feat_pipeline.errors import UsageError
+from feat_pipeline.generator.model import SHIPPED, FaceGenerator, face_grid, packed_png
+from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.runlog import RunLog
+
+GRID = "grid.png"
+OUTPUTS = ("faces/*.png", GRID, "faces.csv", "run.json")
+
+
+def write_generated(
+    emotion: str,
+    *,
+    n: int,
+    out: str | Path,
+    seed: int = 0,
+    model: str | Path = SHIPPED,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write made faces as PNG, one each, with a grid of all and a list.
+
+    Parameters
+    ----------
+    emotion, n, seed
+        See `FaceGenerator.generate`.
+    out : path
+        Folder that takes ``faces/000000_happy.png`` and so on, ``grid.png``, ``faces.csv`` (``file, emotion,
+        generator, seed``) and ``run.json``. Every PNG says in its text chunks that it was made.
+    model : path
+        See `FaceGenerator.load`.
+    overwrite : bool
+        Whether an earlier run's results may be replaced.
+
+    Returns
+    -------
+    list of str
+        Names of the files, below ``out``.
+
+    Raises
+    ------
+    InputError, UsageError, OutputError
+        No such generator or emotion; a folder that cannot be written or holds results.
+    """
+    log = RunLog("generate", {"emotion": emotion, "n": n, "seed": seed, "model": str(model)})
+    if n < 1:
+        raise UsageError(f"n: expected 1 or more faces, got {n}")
+    generator = FaceGenerator.load(model)
+    faces = generator.generate(emotion, n, seed=seed)
+    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    folder.clear()
+    said = f"made by feat-pipeline's generator {Path(model).name}, emotion {emotion}, seed {seed}; no person"
+    names = [f"faces/{i:06d}_{emotion}.png" for i in range(n)]
+    with folder.all_or_nothing():
+        for name, face in zip(names, faces, strict=True):
+            folder.write(name, packed_png(face, said))
+        folder.write(GRID, packed_png(face_grid(faces, columns_of(n)), said))
+        lines = [f"{name},{emotion},{Path(model).name},{seed}" for name in names]
+        folder.write("faces.csv", "\n".join(["file,emotion,generator,seed", *lines]) + "\n")
+        folder.write_json("run.json", log.record() | {"made": n})
+    return [*names, *OUTPUTS[1:]]
+
+
+def columns_of(n: int) -> int:
+    """Faces in a row of a grid of n: a square, at most 16 wide."""
+    return min(16, max(1, round(n**0.5)))
