@@ -121,7 +121,7 @@ class Predictor:
         AU backend; by default the one that the AU models were fitted on.
     tta : bool
         Test-time augmentation: every face is measured twice, as it is and mirrored, and models of pixels look
-        more often (see `feat_pipeline.models.more_looks`). AUs are the means of both.
+        more often (see `feat_pipeline.models.views`). AUs are the means of both.
 
     Attributes
     ----------
@@ -228,11 +228,11 @@ class Predictor:
 
     def _look_more(self) -> None:
         from feat_pipeline.extract.mirrored import MirroredExtractor
-        from feat_pipeline.models.more_looks import with_more_looks
+        from feat_pipeline.models.views import with_more_views
 
         self.extractor = MirroredExtractor(self.extractor)
         for name, model in self.models.items():
-            self.models[name], self.looks[name] = with_more_looks(model)
+            self.models[name], self.looks[name] = with_more_views(model)
 
     def _check_models(self, *, backend_named: bool) -> None:
         """Let a model that does not fit the backend say so before the work begins."""

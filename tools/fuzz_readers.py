@@ -50,7 +50,7 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     from feat_pipeline.models.ensemble import Ensemble
     from feat_pipeline.models.flexible import AuBoosting, AuNetwork
     from feat_pipeline.models.texture import TextureClassifier
-    from feat_pipeline.output.predictions_read import read_answers, same_faces
+    from feat_pipeline.output.predictions_read import read_prediction_files, same_faces
 
     for late in ("analysis.autable.schema", "analysis.logit.modelfile", "feat_pipeline.models.graph"):
         importlib.import_module(late)
@@ -175,7 +175,7 @@ def _fer2013(data: bytes, folder: Path) -> None:
 
 def _answers(data: bytes, folder: Path) -> None:
     (folder / "predictions.csv").write_bytes(data)
-    answers = refused(lambda: read_answers([folder / "predictions.csv"]))
+    answers = refused(lambda: read_prediction_files([folder / "predictions.csv"]))
     if answers:
         refused(lambda: same_faces(answers))
 

@@ -67,10 +67,10 @@ def validated(
         cases = error.failure_cases
     expected = dict.fromkeys(au_columns, f"{number} ({SCALES[scale]}) or empty")
     expected |= dict.fromkeys(_WHOLE, "a whole number") | dict.fromkeys(_REAL, "a number or empty")
-    raise TableError(f"{source}: {_told(cases, expected)}")
+    raise TableError(f"{source}: {_listed(cases, expected)}")
 
 
-def _told(cases: pd.DataFrame, expected: dict[str, str]) -> str:
+def _listed(cases: pd.DataFrame, expected: dict[str, str]) -> str:
     by_column: dict[str, dict[int, Any]] = {}
     for name, row, value in zip(cases["column"], cases["index"], cases["failure_case"], strict=True):
         if row is not None and row == row:

@@ -60,7 +60,7 @@ class Change:
         """The changes in one line: 'lip corner puller AU12 3.4 to 1.2, cheek raiser AU6 2.0 to 0.9'."""
         if not self.exists:
             return "no change of a single AU does it" if self.kind == "one AU" else self.reason
-        told = [_told(au, *ends) for au, ends in self.changes.items()]
+        told = [_change_text(au, *ends) for au, ends in self.changes.items()]
         rest = len(told) - _CHANGES_TOLD
         line = ", ".join(told[:_CHANGES_TOLD])
         return f"{line} and {rest} smaller changes" if rest > 1 else ", ".join(told)
@@ -264,7 +264,7 @@ def _way(problem: Problem, kind: str, names: list[str], classes: list[str]) -> C
     return Change(kind, True, "", found.exact, changes, dict(zip(classes, probabilities, strict=True)))
 
 
-def _told(au: str, before: float, after: float) -> str:
+def _change_text(au: str, before: float, after: float) -> str:
     if parse_column(au) is None:
         return f"{au} {before:.3g} to {after:.3g}"
     return f"{plain_name(au)} {short_name(au)} {before:.2f} to {after:.2f}"

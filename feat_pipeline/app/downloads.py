@@ -15,7 +15,7 @@ from PIL import Image
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.extract.measure import make_table
 from feat_pipeline.output.folder import OutputFolder, slug
-from feat_pipeline.output.predictions_write import Sheet
+from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _lay_out(path: Path, answer: PhotoAnswer, predictor: Predictor) -> None:
         models=list(predictor.models),
     )
     folder = OutputFolder(path, ())
-    sheet = Sheet(folder, predictor.models)
+    sheet = PredictionsWriter(folder, predictor.models)
     for face in answer.faces:
         with Image.open(io.BytesIO(face.picture)) as picture:
             sheet.add(face.prediction, face_id=face.prediction.face, crop_rgb=np.asarray(picture))

@@ -22,7 +22,7 @@ JUDGED = ("publictest", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
-class Parts:
+class HeldOut:
     """Two parts of a data set that share no person and, of pictures, no near copy, where that is known.
 
     Attributes
@@ -59,7 +59,7 @@ class Parts:
 
 def parts_of_faces(
     faces: LabelledFaces, *, share: float = 0.1, seed: int = 0, shares: pd.DataFrame | None = None
-) -> Parts:
+) -> HeldOut:
     """Split faces as their data set does, else hold a share out.
 
     Parameters
@@ -73,11 +73,11 @@ def parts_of_faces(
     seed : int
         Draws it.
     shares : DataFrame, optional
-        A row for each of the faces, for `Parts.shares`.
+        A row for each of the faces, for `HeldOut.shares`.
 
     Returns
     -------
-    Parts
+    HeldOut
 
     Raises
     ------
@@ -103,7 +103,7 @@ def parts_of_faces(
     y = faces.emotions
     _check_learned(y[learned], y[judged])
     soft = None if shares is None else shares[learned]
-    return Parts(faces.images[learned], y[learned], faces.images[judged], y[judged], (note,), copies, soft)
+    return HeldOut(faces.images[learned], y[learned], faces.images[judged], y[judged], (note,), copies, soft)
 
 
 def parts_of_table(
@@ -114,7 +114,7 @@ def parts_of_table(
     usage: np.ndarray | None = None,
     share: float = 0.1,
     seed: int = 0,
-) -> Parts:
+) -> HeldOut:
     """Split an AU table's rows by ``usage``, or hold a share of them out, as `parts_of_faces` does.
 
     Rows with an AU without a value are left out.
@@ -134,7 +134,7 @@ def parts_of_table(
     _check_learned(y[learned], y[judged])
     left = int((~complete).sum())
     notes = [note, *([f"{left} rows with an AU without a value were left out"] if left else [])]
-    return Parts(table.with_rows(learned), y[learned], table.with_rows(judged), y[judged], tuple(notes))
+    return HeldOut(table.with_rows(learned), y[learned], table.with_rows(judged), y[judged], tuple(notes))
 
 
 def _sides(usage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -159,7 +159,7 @@ def _status(name: str) -> BackendStatus:
     except UnavailableError as error:
         return BackendStatus(name, "", False, str(error))
     except Exception as error:  # whatever another package's class does, the list is shown
-        return BackendStatus(name, "", False, f"{BACKENDS[name]} fails: {_told(error)}")
+        return BackendStatus(name, "", False, f"{BACKENDS[name]} fails: {_error_text(error)}")
     return BackendStatus(name, version, True)
 
 
@@ -168,10 +168,10 @@ def _class_of(name: str) -> Any:
         return resolve(BACKENDS[name])
     except Exception as error:  # the code of another package may raise anything when it is imported
         raise UnavailableError(
-            f"backend {name}: {BACKENDS[name]} cannot be loaded ({_told(error)}); update or remove the "
+            f"backend {name}: {BACKENDS[name]} cannot be loaded ({_error_text(error)}); update or remove the "
             "package that brings it"
         ) from error
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -105,11 +105,11 @@ class FilmPainter:
 
 def _outline(face: FollowedFace, *, emoji: bool) -> np.ndarray:
     """Return the box of a face, or of the emoji over it: left, top, right, bottom."""
-    from feat_pipeline.render.outline import region_of
+    from feat_pipeline.render.outline import outline_of
 
     if not emoji:
         return np.asarray(face.box_xyxy)
-    region = region_of(face)
+    region = outline_of(face)
     (x, y), radius = region.centre, region.radius
     return np.array([x - radius, y - radius, x + radius, y + radius])
 

@@ -23,7 +23,7 @@ from feat_pipeline.models.base import (
     read_model,
     write_model,
 )
-from feat_pipeline.models.views import looks_of
+from feat_pipeline.models.views import views_of
 from feat_pipeline.training.temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class CnnClassifier:
     held_out : float
         Share of the faces that `fit` judges epochs by where it is given no validation faces.
     views : {'none', 'mirror', 'six', 'ten-crop'}
-        Looks at each face that the answer is the mean of (`feat_pipeline.models.views.looks_of`); may be set
+        Looks at each face that the answer is the mean of (`feat_pipeline.models.views.views_of`); may be set
         anew at any time.
     threads : int
         Threads of prediction; 0 takes all cores.
@@ -157,7 +157,7 @@ class CnnClassifier:
 
         recipe = self.recipe or Recipe()
         network = self._network([size for _, size in recipe.sizes])
-        looks_of(self.views, 48)  # a wrong name is told before the training, not after it
+        views_of(self.views, 48)  # a wrong name is told before the training, not after it
         size = recipe.sizes[-1][1]
         side = max(size for _, size in recipe.sizes)
         images = as_seen(X, side)
@@ -222,7 +222,7 @@ class CnnClassifier:
         """
         check_fitted(self)
         faces = as_seen(X, self.size_)
-        looks = looks_of(self.views, self.size_)
+        looks = views_of(self.views, self.size_)
         answers = [np.zeros((0, len(self.classes_)), np.float32)]
         for start in range(0, len(faces), BATCH):
             crops = faces[start : start + BATCH, None].astype(np.float32)
@@ -291,7 +291,7 @@ class CnnClassifier:
         except Exception as error:  # ONNX Runtime has errors of its own for weights that do not fit
             raise ValueError(" ".join(str(error).split())[:200]) from None
         check_answer(answer, content["classes"])
-        looks_of(model.views, size)
+        views_of(model.views, size)
         model.history_ = None
         return model
 

@@ -6,11 +6,16 @@ Each look is a crop, scaled back or mirrored. All of that is linear, row by row 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from feat_pipeline.errors import UsageError
+from feat_pipeline.faces.crops import FaceCrops
 
 VIEWS = ("none", "mirror", "six", "ten-crop")
+TTA_VIEWS = "ten-crop"  # the best of the views on FER2013's PublicTest, see the network's card
+IN_THE_MIRROR = "the face and its mirror image"
 
 _WHOLE = (0.0, 48.0)
 #: Top, bottom, left and right of the crops, of 48 px, and whether they are mirrored.
@@ -33,7 +38,7 @@ _LOOKS: dict[str, tuple[tuple[tuple[float, float], tuple[float, float], bool], .
 }
 
 
-def looks_of(views: str, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def views_of(views: str, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the looks that `views` names, as matrices.
 
     Parameters
@@ -76,3 +81,56 @@ def _resampling(start: float, stop: float, size: int) -> np.ndarray:
     matrix[np.arange(size), left] = 1 - share
     matrix[np.arange(size), np.minimum(left + 1, size - 1)] += share
     return matrix
+
+
+def with_more_views(model: Any) -> tuple[Any, str]:
+    """Return a model that looks more often, and how it looks.
+
+    Parameters
+    ----------
+    model : EmotionModel
+        A network with ``views`` is set to ten; an ensemble passes it on to its members; other models of
+        pixels see the mirror image too. Models of AUs stay as they are: their AUs are measured twice.
+
+    Returns
+    -------
+    model : EmotionModel
+    told : str
+        For ``run.json``.
+    """
+    if hasattr(model, "members"):
+        looks = {name: with_more_views(member) for name, member in model.members.items()}
+        model.members = {name: member for name, (member, _) in looks.items()}
+        return model, "; ".join(f"{name}: {told}" for name, (_, told) in looks.items())
+    if model.consumes == "aus":
+        return model, f"AUs of {IN_THE_MIRROR}, averaged"
+    if hasattr(model, "views"):
+        model.views = TTA_VIEWS
+        return model, f"views {TTA_VIEWS}"
+    return MirroredModel(model), f"probabilities of {IN_THE_MIRROR}, averaged"
+
+
+class MirroredModel:
+    """A model of pixels whose answer is the mean of those for a face and for its mirror image.
+
+    Parameters
+    ----------
+    model : EmotionModel
+        It consumes pixels.
+    """
+
+    consumes = "pixels"
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.classes_ = model.classes_
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities, float, shape (n, K); rows sum to 1.
+
+        Parameters
+        ----------
+        X : FaceCrops, or ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        """
+        mirrored = X.mirrored() if isinstance(X, FaceCrops) else np.ascontiguousarray(X[:, :, ::-1])
+        return (self.model.predict_proba(X) + self.model.predict_proba(mirrored)) / 2

@@ -93,7 +93,7 @@ class Drawing:
         return read_emoji_set(self.emoji_set, map(str, first.classes_))
 
 
-class Album:
+class PicturesWriter:
     """Writes the pictures of photos into a folder of results.
 
     Parameters

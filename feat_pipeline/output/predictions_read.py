@@ -23,7 +23,7 @@ _SLACK, _ROUNDED = 1e-3, 0.02  # what rounding may add to one probability, and t
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelPredictions:
     """What one model answered.
 
     Parameters
@@ -50,7 +50,7 @@ class Answers:
         return pd.MultiIndex.from_frame(self.frame[[*FACE]])
 
 
-def read_answers(paths: Iterable[PathLike]) -> dict[str, Answers]:
+def read_prediction_files(paths: Iterable[PathLike]) -> dict[str, ModelPredictions]:
     """Read the answers of all models in some files.
 
     Parameters
@@ -62,7 +62,7 @@ def read_answers(paths: Iterable[PathLike]) -> dict[str, Answers]:
 
     Returns
     -------
-    dict of str to Answers
+    dict of str to ModelPredictions
         By the model's name; where two files name the same one, the folder's name stands in front.
 
     Raises
@@ -72,7 +72,7 @@ def read_answers(paths: Iterable[PathLike]) -> dict[str, Answers]:
     """
     found = [one for path in paths for one in _read(Path(path))]
     counts = Counter(one.model for one in found)
-    named: dict[str, Answers] = {}
+    named: dict[str, ModelPredictions] = {}
     for one in found:
         twice = counts[one.model] > 1
         name = f"{one.file.resolve().parent.name}/{one.model}" if twice else one.model
@@ -85,7 +85,7 @@ def read_answers(paths: Iterable[PathLike]) -> dict[str, Answers]:
     return named
 
 
-def same_faces(answers: Mapping[str, Answers]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+def same_faces(answers: Mapping[str, ModelPredictions]) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Keep the faces that all models answered.
 
     Returns
@@ -117,7 +117,7 @@ def same_faces(answers: Mapping[str, Answers]) -> tuple[dict[str, pd.DataFrame],
     return frames, notes
 
 
-def _read(path: Path) -> list[Answers]:
+def _read(path: Path) -> list[ModelPredictions]:
     from analysis.autable.read import read_csv
     from analysis.errors import TableError
 
@@ -173,7 +173,7 @@ def _check_probabilities(frame: pd.DataFrame, names: list[str], file: Path) -> N
             )
 
 
-def _one(file: Path, model: str, frame: pd.DataFrame) -> Answers:
+def _one(file: Path, model: str, frame: pd.DataFrame) -> ModelPredictions:
     """Leave out the emotions that this model does not know, and the faces without an answer."""
     probabilities = [name for name in frame.columns if str(name).startswith("p_")]
     unknown = [name for name in probabilities if frame[name].isna().all()]
@@ -196,4 +196,4 @@ def _one(file: Path, model: str, frame: pd.DataFrame) -> Answers:
             f"{file}: model {model} answers {twice.sum()} faces twice, such as input, frame, face {first}; "
             f"keep one row of each"
         )
-    return Answers(model, file, frame, notes)
+    return ModelPredictions(model, file, frame, notes)

@@ -57,7 +57,7 @@ class GrowingFile:
         self._stack.__exit__(type(error), error, error.__traceback__)
 
 
-class Sheet:
+class PredictionsWriter:
     """Gathers the answers of one run: ``predictions.csv``, ``explanations.jsonl`` and pictures of faces.
 
     Parameters

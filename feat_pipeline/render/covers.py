@@ -11,7 +11,7 @@ from PIL import Image
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.render.emoji import draw_emoji
-from feat_pipeline.render.outline import Region, region_of
+from feat_pipeline.render.outline import FaceOutline, outline_of
 
 if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction
@@ -68,7 +68,7 @@ def hide_faces(
     hidden = np.array(frame_rgb)
     # The largest last: they stand in front.
     for face, region in sorted(
-        ((face, region_of(face)) for face in predictions), key=lambda pair: pair[1].radius
+        ((face, outline_of(face)) for face in predictions), key=lambda pair: pair[1].radius
     ):
         if how != "emoji":
             _spread(frame_rgb, hidden, region, smooth=how == "blur")
@@ -82,7 +82,7 @@ def hide_faces(
     return hidden
 
 
-def _spread(frame_rgb: np.ndarray, hidden: np.ndarray, region: Region, *, smooth: bool) -> None:
+def _spread(frame_rgb: np.ndarray, hidden: np.ndarray, region: FaceOutline, *, smooth: bool) -> None:
     """Replace what is inside a region by the mean colours of a few cells."""
     import cv2
 
@@ -117,13 +117,13 @@ def _spread(frame_rgb: np.ndarray, hidden: np.ndarray, region: Region, *, smooth
     _blend(hidden[top:bottom, left:right], spread, mask)
 
 
-def _drawn(face: FacePrediction, region: Region) -> np.ndarray:
+def _drawn(face: FacePrediction, region: FaceOutline) -> np.ndarray:
     side = max(1, round(2 * region.radius))
     picture = draw_emoji(face.aus, min(side, _LARGEST_EMOJI_PX), math.degrees(region.roll_rad))
     return _resized(picture, side / len(picture))
 
 
-def _turned(picture: np.ndarray, region: Region) -> np.ndarray:
+def _turned(picture: np.ndarray, region: FaceOutline) -> np.ndarray:
     """Scale a picture into the circle's square and turn it with the head."""
     fitted = _resized(picture, 2 * region.radius / max(picture.shape[:2]))
     turned = Image.fromarray(fitted).convert("RGBa")  # alpha multiplied in: no dark seams

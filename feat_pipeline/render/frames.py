@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from feat_pipeline.render.covers import hide_faces
 from feat_pipeline.render.labels import answers_of, label_rows
 from feat_pipeline.render.labels_placing import LINE, Box, Placed, place_labels, text_px
-from feat_pipeline.render.outline import region_of
+from feat_pipeline.render.outline import outline_of
 from feat_pipeline.render.palette import INK, RGB, WHITE, colour_of, font
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _enlargement(width: int, height: int) -> float:
 def _box(face: FacePrediction, enlarge: float, *, covered: bool) -> Box:
     """Return the detector's box, or that of what covers the face."""
     if covered:
-        region = region_of(face)
+        region = outline_of(face)
         (x, y), radius = region.centre, region.radius
         return tuple(v * enlarge for v in (x - radius, y - radius, x + radius, y + radius))  # type: ignore[return-value]
     return tuple(float(v) * enlarge for v in face.box_xyxy)  # type: ignore[return-value]

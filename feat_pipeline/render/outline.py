@@ -22,7 +22,7 @@ _ABOVE_BOX, _BESIDE_BOX, _BELOW_BOX = 0.16, 0.04, 0.03
 
 
 @dataclass(frozen=True)
-class Region:
+class FaceOutline:
     """An ellipse over a face.
 
     Parameters
@@ -45,7 +45,7 @@ class Region:
         return max(self.half)
 
 
-def region_of(face: FacePrediction) -> Region:
+def outline_of(face: FacePrediction) -> FaceOutline:
     """Return the ellipse that covers a face, from its landmarks and its box together.
 
     A face whose landmarks are missing, or lie elsewhere than its box, is covered by its box, widened to
@@ -63,7 +63,7 @@ def region_of(face: FacePrediction) -> Region:
     low, high = seen.min(0), seen.max(0)
     centre = turn @ ((low + high) / 2)
     across, along = (high - low) / 2 * _ROUNDER
-    return Region((float(centre[0]), float(centre[1])), (float(across), float(along)), roll)
+    return FaceOutline((float(centre[0]), float(centre[1])), (float(across), float(along)), roll)
 
 
 def _fits(points: np.ndarray, box: np.ndarray) -> bool:

@@ -97,10 +97,10 @@ def _chosen(
     members: dict[str, EmotionModel], classes: np.ndarray, predictions: PathLike, labels: PathLike
 ) -> tuple[list[float], list[str]]:
     """Weights, one a member, and how they were chosen."""
-    from feat_pipeline.output.predictions_read import read_answers, same_faces
+    from feat_pipeline.output.predictions_read import read_prediction_files, same_faces
     from feat_pipeline.runs.labelled import labelled
 
-    answers = read_answers([predictions])
+    answers = read_prediction_files([predictions])
     missing = [name for name in members if name not in answers]
     if missing:
         raise InputError(

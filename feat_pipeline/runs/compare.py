@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.predictions_read import Answers, read_answers, same_faces
+from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
 from feat_pipeline.sources.frame import PathLike
@@ -36,7 +36,7 @@ def compare_files(
     Parameters
     ----------
     predictions : path or iterable of paths
-        See ``feat_pipeline.output.predictions_read.read_answers``.
+        See ``feat_pipeline.output.predictions_read.read_prediction_files``.
     labels : path
         CSV with the columns ``input, label``; see ``analysis.labels.read_labels``.
     out : path
@@ -73,7 +73,7 @@ def compare_files(
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     parameters = {"predictions": [str(path) for path in paths], "labels": str(labels), "groups": groups}
     log = RunLog("compare", {**parameters, "draws": draws, "seed": seed})
-    answers = read_answers(paths)
+    answers = read_prediction_files(paths)
     frames, notes = same_faces(answers)
     y, persons, kept, matched = labelled(next(iter(frames.values())), labels, groups)
     result = compare(
@@ -96,7 +96,7 @@ def compare_files(
     return result
 
 
-def _regressions(answers: Mapping[str, Answers]) -> dict[str, Any]:
+def _regressions(answers: Mapping[str, ModelPredictions]) -> dict[str, Any]:
     """Find the regressions among the models: predict keeps copies beside its predictions."""
     from analysis.errors import ModelError
     from analysis.logit import MultinomialLogit

@@ -19,7 +19,7 @@ from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
 from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, measure_in_processes
-from feat_pipeline.extract.engine.unfinished import Parts, remove_leftovers
+from feat_pipeline.extract.engine.unfinished import UnfinishedRows, remove_leftovers
 from feat_pipeline.extract.measure import make_table
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder, only_run
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet")
 ENGINES = ("local", "ray")
-Engine = Callable[[Sequence[Task], Parts], Iterator[Task]]
+Engine = Callable[[Sequence[Task], UnfinishedRows], Iterator[Task]]
 OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
 
 
@@ -206,7 +206,7 @@ class _Job:
 
     def run(self, out: Path, folder: OutputFolder | None, format: str, engine: Engine) -> ExtractResult:
         """Measure what is not measured yet and write the results."""
-        parts = Parts(out, self._settings())
+        parts = UnfinishedRows(out, self._settings())
         keys: list[str] = []
         try:
             with named_errors(out):
@@ -231,7 +231,7 @@ class _Job:
         path = None if folder is None else out / f"aus.{format}"
         return ExtractResult(log.skipped_frame(), log.record(), log.errors, path, kept)
 
-    def _write(self, folder: OutputFolder, format: str, parts: Parts, keys: Sequence[str]) -> None:
+    def _write(self, folder: OutputFolder, format: str, parts: UnfinishedRows, keys: Sequence[str]) -> None:
         """Write all results, or none."""
         folder.clear()
         try:
@@ -253,7 +253,7 @@ class _Job:
             "detect_every_s": self.setup.detect_every_s,
         }
 
-    def _measure(self, keys: list[str], parts: Parts, engine: Engine) -> None:
+    def _measure(self, keys: list[str], parts: UnfinishedRows, engine: Engine) -> None:
         tasks = list(dict(zip(keys, self._chunks, strict=True)).items())
         missing = [task for task in tasks if not parts.has(task[0])]
         total, left = (sum(chunk.frames for _, chunk in some) for some in (tasks, missing))
@@ -263,7 +263,7 @@ class _Job:
             for _, chunk in found:
                 advance(chunk.frames)
 
-    def _tables(self, parts: Parts, keys: Sequence[str]) -> Iterator[AUTable]:
+    def _tables(self, parts: UnfinishedRows, keys: Sequence[str]) -> Iterator[AUTable]:
         """Tables of all chunks, at least one; without rows only where there are none at all."""
         frames: Iterator[pd.DataFrame] = (rows for rows in parts.rows(keys) if len(rows))
         if self._videos:
@@ -276,7 +276,7 @@ class _Job:
             rows = make_table([], self._extractor).frame
             yield self._as_table(rows.assign(face_id=0) if self._videos else rows)
 
-    def _table(self, parts: Parts, keys: Sequence[str]) -> AUTable:
+    def _table(self, parts: UnfinishedRows, keys: Sequence[str]) -> AUTable:
         import pandas as pd
 
         tables = list(self._tables(parts, keys))
@@ -319,7 +319,7 @@ def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield rows.assign(face_id=ids)
 
 
-def _kept(parts: Parts, keys: Sequence[str], chunks: Sequence[Chunk]) -> str:
+def _kept(parts: UnfinishedRows, keys: Sequence[str], chunks: Sequence[Chunk]) -> str:
     done = sum(chunk.frames for key, chunk in zip(keys, chunks, strict=True) if parts.has(key))
     total = sum(chunk.frames for chunk in chunks)
     unit = "photos" if all(isinstance(chunk, Photos) for chunk in chunks) else "frames"

@@ -17,8 +17,8 @@ from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, model_name
 from feat_pipeline.output.folder import OutputFolder, slug
-from feat_pipeline.output.pictures import FOLDERS, Album, Drawing
-from feat_pipeline.output.predictions_write import Sheet
+from feat_pipeline.output.pictures import FOLDERS, Drawing, PicturesWriter
+from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.progress import progress_bar
@@ -159,7 +159,7 @@ def predict_files(
     parameters = {"models": [str(model) for model in models], "detector": detector, **drawing.to_dict()}
     parameters["tta"] = tta
     if any(map(_is_video, files)):
-        parameters |= _told(sampling, detect_every_s)
+        parameters |= _sampling_facts(sampling, detect_every_s)
     work = _Work(folder, predictor, files, parameters, drawing, pictures)
     try:
         if work.films is None:
@@ -199,17 +199,17 @@ class _Work:
         )
         self._folder, self._predictor = folder, predictor
         self._drawing, self._emoji_set = drawing, emoji_set
-        self._album = Album(folder, list(predictor.models), drawing, emoji_set)
-        self._sheet = Sheet(folder, predictor.models, films=self.films is not None)
+        self._pictures = PicturesWriter(folder, list(predictor.models), drawing, emoji_set)
+        self._predictions = PredictionsWriter(folder, predictor.models, films=self.films is not None)
         self._copies = 0
 
     def finish(self) -> PredictResult:
         """Write the tables, all or none."""
         with self._folder.all_or_nothing():
-            self._album.finish()
-            path = self._sheet.finish()
+            self._pictures.finish()
+            path = self._predictions.finish()
             if len(self._predictor.models) > 1:
-                self.log.note(disagreements=self._sheet.disagreements)
+                self.log.note(disagreements=self._predictions.disagreements)
             self.log.write(self._folder)
         return PredictResult(path, self.log.skipped_frame(), self.log.record(), self.log.errors)
 
@@ -237,9 +237,9 @@ class _Work:
     def _photos(self, files: Sequence[Path], advance: Callable[[int], Any]) -> None:
         for item in self._predictor.predict_many(map(read_frame, files)):
             if isinstance(item, Predicted):
-                annotated, crops = self._album.add(item, self._copies, self._sheet.pictures)
+                annotated, crops = self._pictures.add(item, self._copies, self._predictions.pictures)
                 for face, crop in zip(item.faces, crops, strict=True):
-                    self._sheet.add(face, face_id=face.face, crop_rgb=crop, annotated=annotated)
+                    self._predictions.add(face, face_id=face.face, crop_rgb=crop, annotated=annotated)
                 self._copies += 1
             self._count(item)
             if self.log.inputs is not None:
@@ -270,7 +270,7 @@ class _Work:
                     for face in frame.faces:
                         changed = labels.get(face.face_id) != face.labels
                         labels[face.face_id] = face.labels
-                        self._sheet.add(
+                        self._predictions.add(
                             face.raw,
                             face_id=face.face_id,
                             labels=face.labels,
@@ -290,7 +290,7 @@ class _Work:
         """Return a face's picture as it may be shown."""
         if not isinstance(item, Predicted) or self._drawing.hide is None:
             return None
-        return self._album.shown(item.measured.frame.rgb, item.faces)[face.face]
+        return self._pictures.shown(item.measured.frame.rgb, item.faces)[face.face]
 
     def _tell_film(self, path: Path, name: str, notes: list[str]) -> None:
         assert self.films is not None
@@ -300,7 +300,7 @@ class _Work:
         self.log.add(item.measured if isinstance(item, Predicted) else item)
 
 
-def _told(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
+def _sampling_facts(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
     from feat_pipeline.sources.sampling import Sampling
 
     told = asdict(sampling or Sampling())

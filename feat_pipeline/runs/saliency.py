@@ -19,7 +19,7 @@ from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.progress import progress
 from feat_pipeline.runs.saliency_faces import Look
 from feat_pipeline.saliency.attribution import check_method
-from feat_pipeline.saliency.correlation import Agreement
+from feat_pipeline.saliency.correlation import RegionCorrelation
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos, read_frame
 
@@ -35,7 +35,7 @@ class SaliencyResult:
 
     Parameters
     ----------
-    agreement : Agreement
+    agreement : RegionCorrelation
         The content of ``agreement.json``; its ``facts["correlation"]`` is None where there is none.
     table : DataFrame
         The content of ``saliency.csv``.
@@ -45,7 +45,7 @@ class SaliencyResult:
         The inputs that were skipped for an error; a picture without a face is none.
     """
 
-    agreement: Agreement
+    agreement: RegionCorrelation
     table: pd.DataFrame
     run: dict[str, Any]
     errors: list[Skipped]

@@ -15,7 +15,12 @@ from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predictor
 from feat_pipeline.saliency.attribution import FACES_AT_ONCE, attribute
-from feat_pipeline.saliency.correlation import Agreement, agreement, logit_regions, randomisation_check
+from feat_pipeline.saliency.correlation import (
+    RegionCorrelation,
+    logit_regions,
+    randomisation_check,
+    region_correlation,
+)
 from feat_pipeline.saliency.explained import has_gradients
 from feat_pipeline.saliency.regions import BACKGROUND, PIXEL_REGIONS, by_region, landmarks_seen, region_masks
 from feat_pipeline.sources.frame import Skipped
@@ -89,7 +94,9 @@ class Look:
             self.aus.append(face.aus)
         self._keep(found, crops, masks)
 
-    def result(self, people: dict[str, str] | None, draws: int, seed: int) -> tuple[pd.DataFrame, Agreement]:
+    def result(
+        self, people: dict[str, str] | None, draws: int, seed: int
+    ) -> tuple[pd.DataFrame, RegionCorrelation]:
         """Return the rows of ``saliency.csv`` and the agreement with its checks."""
         import pandas as pd
 
@@ -99,13 +106,13 @@ class Look:
                 "take another --detector"
             )
         notes: list[str] = []
-        network, told = pd.concat(self.tables, ignore_index=True), self._told(notes)
+        network, told = pd.concat(self.tables, ignore_index=True), self._regression_regions(notes)
         who = None if people is None else [people[face["input"]] for face in self.faces]
         try:
-            found = agreement(network, told, groups=who, draws=draws, seed=seed)
+            found = region_correlation(network, told, groups=who, draws=draws, seed=seed)
         except (InputError, AnalysisError) as error:
             notes.append(f"no agreement is given: {error}")
-            found = Agreement({"n": 0, "correlation": None, "level": 0.95}, {})
+            found = RegionCorrelation({"n": 0, "correlation": None, "level": 0.95}, {})
         rows = network.merge(told.drop(columns="target"), how="left", on=["face", "region"])
         tables = {"faces": self._of_faces(found), "regions": _of_regions(rows, found)}
         tables |= {"nulls": found.tables["nulls"]} if "nulls" in found.tables else {}
@@ -122,7 +129,7 @@ class Look:
         faces = pd.DataFrame(self.faces)
         rows = rows.rename(columns={"target": "emotion", "face": "number"})
         rows = rows.join(faces.drop(columns="emotion"), on="number")
-        return rows[[*COLUMNS]], Agreement(facts, tables)
+        return rows[[*COLUMNS]], RegionCorrelation(facts, tables)
 
     def figures(self) -> Iterable[tuple[str, bytes]]:
         """Draw the faces that were kept, as name and PNG."""
@@ -130,7 +137,7 @@ class Look:
 
         from analysis.plots import saliency
 
-        told, shares = self._told([]), pd.concat(self.tables, ignore_index=True)
+        told, shares = self._regression_regions([]), pd.concat(self.tables, ignore_index=True)
         for number, (face, values, masks) in enumerate(self.drawn):
             place = self.faces[number]
             own, other = (t[t["face"] == number].set_index("region") for t in (shares, told))
@@ -154,7 +161,7 @@ class Look:
             self.drawn.append((grey, values, parts))
         self.checked += list(zip(crops, masks, strict=True))[: CHECKED - len(self.checked)]
 
-    def _told(self, notes: list[str]) -> pd.DataFrame:
+    def _regression_regions(self, notes: list[str]) -> pd.DataFrame:
         """Sum the regression's contributions by region, for the faces whose emotion it knows."""
         import pandas as pd
 
@@ -172,7 +179,7 @@ class Look:
         )
         return told.assign(face=np.array(rows, int)[told["face"].to_numpy(int)])
 
-    def _of_faces(self, found: Agreement) -> pd.DataFrame:
+    def _of_faces(self, found: RegionCorrelation) -> pd.DataFrame:
         import pandas as pd
 
         table = pd.DataFrame(self.faces)
@@ -189,7 +196,7 @@ class Look:
         return randomisation_check(self.model, crops, targets, masks, **self.options, **CHEAPER)
 
 
-def _of_regions(rows: pd.DataFrame, found: Agreement) -> pd.DataFrame:
+def _of_regions(rows: pd.DataFrame, found: RegionCorrelation) -> pd.DataFrame:
     """Average both sides over the faces, region by region."""
     means = rows.assign(size=rows["share"].abs()).groupby("region", sort=False)
     table = means[["area", "size", "share", "contribution"]].mean().reset_index()

@@ -11,7 +11,7 @@ import numpy as np
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.predictions_read import FACE, Answers, read_answers, same_faces
+from feat_pipeline.output.predictions_read import FACE, ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
 from feat_pipeline.sources.frame import PathLike
@@ -58,7 +58,7 @@ def surrogate_files(
     aus : path
         AU table of the faces.
     predictions : path
-        The model's answers for them; see ``feat_pipeline.output.predictions_read.read_answers``.
+        The model's answers for them; see ``feat_pipeline.output.predictions_read.read_prediction_files``.
     out : path
         Folder that takes ``surrogate.json``, ``model.json`` (the regression, which ``explain`` reads),
         ``fidelity.csv``, ``stability.csv``, ``faces.csv`` (how far apart both are on each face),
@@ -101,7 +101,7 @@ def surrogate_files(
     parameters = {"aus": str(aus), "predictions": str(predictions), "model": model, "groups": groups}
     parameters |= {"labels": None if labels is None else str(labels), "terms": terms}
     log = RunLog("surrogate", {**parameters, "alpha": alpha, "draws": draws, "seed": seed})
-    name, answers = _chosen(read_answers([predictions]), model)
+    name, answers = _chosen(read_prediction_files([predictions]), model)
     table, frame, notes = _joined(AUTable.read(str(aus)), name, answers)
     y, persons, kept, matched = labelled(frame, labels, groups)
     table, frame = table.with_rows(kept), frame[kept].reset_index(drop=True)
@@ -133,7 +133,7 @@ def surrogate_files(
     return result
 
 
-def _chosen(answers: Mapping[str, Answers], model: str | None) -> tuple[str, Answers]:
+def _chosen(answers: Mapping[str, ModelPredictions], model: str | None) -> tuple[str, ModelPredictions]:
     if model is None and len(answers) > 1:
         raise UsageError(f"model: the file holds {', '.join(answers)}; name one with --model")
     name = next(iter(answers)) if model is None else model
@@ -142,14 +142,16 @@ def _chosen(answers: Mapping[str, Answers], model: str | None) -> tuple[str, Ans
     return name, answers[name]
 
 
-def _joined(table: AUTable, name: str, answers: Answers) -> tuple[AUTable, pd.DataFrame, list[str]]:
+def _joined(table: AUTable, name: str, answers: ModelPredictions) -> tuple[AUTable, pd.DataFrame, list[str]]:
     """Bring AUs and answers of the same faces into the same order."""
     faces = table.frame.reindex(columns=[*FACE]).fillna({"frame": 0, "face": 0})
     faces = faces.assign(row=np.arange(len(faces))).astype({"frame": np.int64, "face": np.int64})
     if faces.duplicated([*FACE]).any():
         raise InputError("aus: the AU table names some faces twice; input, frame and face must differ")
     try:
-        frames, notes = same_faces({"the AU table": Answers("aus", answers.file, faces, []), name: answers})
+        frames, notes = same_faces(
+            {"the AU table": ModelPredictions("aus", answers.file, faces, []), name: answers}
+        )
     except InputError as error:
         raise InputError(f"{answers.file}: {error}") from None
     rows = frames["the AU table"]["row"].to_numpy()

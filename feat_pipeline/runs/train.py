@@ -12,7 +12,7 @@ import numpy as np
 
 from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
-from feat_pipeline.datasets.held_out import Parts, parts_of_faces, parts_of_table
+from feat_pipeline.datasets.held_out import HeldOut, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
@@ -217,7 +217,7 @@ def _holds_photos(folder: Path) -> bool:
 
 def _parts_of_aus(
     known: LabelledAUs, classes: Sequence[str] | None, merge: Mapping[str, str] | None, **split: Any
-) -> Parts:
+) -> HeldOut:
     y, kept = known.emotions, np.ones(len(known.emotions), bool)
     if classes is not None or merge:
         y, kept = kept_emotions(y, classes, merge)
@@ -259,7 +259,12 @@ def _check_fit(name: str, model: Any, device: str | None, resume: bool) -> None:
 
 
 def _fit(
-    model: Any, parts: Parts, work: Path, resume: bool, device: str | None, report: Callable[..., None] | None
+    model: Any,
+    parts: HeldOut,
+    work: Path,
+    resume: bool,
+    device: str | None,
+    report: Callable[..., None] | None,
 ) -> None:
     takes = inspect.signature(model.fit).parameters
     offered: dict[str, Any] = {"work": work, "resume": resume, "device": device, "report": report}
@@ -269,7 +274,7 @@ def _fit(
     model.fit(parts.X, parts.y, **{key: value for key, value in offered.items() if key in takes})
 
 
-def _scores(model: Any, parts: Parts) -> dict[str, float]:
+def _scores(model: Any, parts: HeldOut) -> dict[str, float]:
     from analysis.compare.scores import score
 
     answers = model.predict_proba(parts.judged)

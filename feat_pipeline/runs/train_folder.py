@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from feat_pipeline.datasets.held_out import Parts
+from feat_pipeline.datasets.held_out import HeldOut
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.output.folder import OutputFolder
 
@@ -31,7 +31,7 @@ def training_folder(out: Path, outputs: tuple[str, ...], resume: bool, overwrite
     return OutputFolder(out, (*outputs, CHECKPOINT), overwrite=overwrite or resume)
 
 
-def same_data(folder: OutputFolder, parts: Parts, resume: bool) -> None:
+def same_data(folder: OutputFolder, parts: HeldOut, resume: bool) -> None:
     """Keep the fingerprint of the data, or refuse to go on with others."""
     content = {"digest": parts.digest(), "learned": len(parts.y), "judged": len(parts.judged_y)}
     path = folder.path / _DATA

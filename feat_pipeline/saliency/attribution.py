@@ -14,9 +14,9 @@ from feat_pipeline.models.base import as_seen
 from feat_pipeline.saliency.explained import (
     has_gradients,
     last_map,
-    looks_at,
     model_answers,
     network_answers,
+    views_at,
 )
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _grad_cam(model: Any, net: nn.Module | None, x: Any, target: Any) -> Any:
 
     answer: Any = network_answers(model, net, views="none")
     cam = LayerGradCam(answer, last_map(answer.net, x))
-    looks, total = looks_at(model, x), torch.zeros_like(x)
+    looks, total = views_at(model, x), torch.zeros_like(x)
     for rows, columns in looks:
         coarse = cam.attribute(rows @ x @ columns.T, target=target)
         fine = LayerAttribution.interpolate(coarse, tuple(x.shape[2:]), interpolate_mode="bilinear")

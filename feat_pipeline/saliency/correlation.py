@@ -27,7 +27,7 @@ RANDOM_LIMIT = 0.5
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RegionCorrelation:
     """How far a network's regions agree with the contributions of a regression.
 
     Attributes
@@ -60,7 +60,7 @@ class Agreement:
         return save_result(folder, KIND, self.facts, self.tables)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Agreement:
+    def load(cls, folder: str | Path) -> RegionCorrelation:
         """Read what `save` wrote; AnalysisError where there is no such result."""
         return cls(*load_result(folder, KIND))
 
@@ -100,7 +100,7 @@ def logit_regions(model: MultinomialLogit, X: Any, targets: Sequence[str], **opt
     return table.sort_values("face", kind="stable", ignore_index=True)
 
 
-def agreement(
+def region_correlation(
     network: pd.DataFrame,
     regression: pd.DataFrame,
     *,
@@ -108,7 +108,7 @@ def agreement(
     draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> Agreement:
+) -> RegionCorrelation:
     """Hold a network's attributions by region against a regression's contributions.
 
     Parameters
@@ -127,7 +127,7 @@ def agreement(
 
     Returns
     -------
-    Agreement
+    RegionCorrelation
         Over the regions that both sides have; the background has no AUs. Faces on which one side has no
         ranks (no AU measured, all regions equal) are left out and counted.
 
@@ -179,7 +179,7 @@ def agreement(
         "regions": _over_faces(seen, told, codes, regions, draws, rng),
         "nulls": pd.DataFrame([_null(name, value, np.array(null), level) for name, null in nulls.items()]),
     }
-    return Agreement(facts, tables)
+    return RegionCorrelation(facts, tables)
 
 
 def randomisation_check(

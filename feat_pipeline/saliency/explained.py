@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feat_pipeline.errors import UsageError
-from feat_pipeline.models.views import looks_of
+from feat_pipeline.models.views import views_of
 
 if TYPE_CHECKING:
     import torch
@@ -23,14 +23,14 @@ def has_gradients(model: Any) -> bool:
     return hasattr(model, "to_torch")
 
 
-def looks_at(model: Any, crops: torch.Tensor, views: str | None = None) -> list[tuple[Any, Any]]:
-    """Return the looks that a network's answer is the mean of, as `looks_of` does, in tensors.
+def views_at(model: Any, crops: torch.Tensor, views: str | None = None) -> list[tuple[Any, Any]]:
+    """Return the looks that a network's answer is the mean of, as `views_of` does, in tensors.
 
     A model without ``views`` looks once.
     """
     import torch
 
-    found = looks_of(views or str(getattr(model, "views", "none")), crops.shape[-1])
+    found = views_of(views or str(getattr(model, "views", "none")), crops.shape[-1])
     return [(torch.from_numpy(rows), torch.from_numpy(columns)) for rows, columns in found]
 
 
@@ -44,7 +44,7 @@ def network_answers(model: Any, net: nn.Module | None = None, *, views: str | No
     net : torch Module, optional
         In place of the model's own.
     views : str, optional
-        As for `feat_pipeline.models.views.looks_of`; by default as the model looks when it predicts.
+        As for `feat_pipeline.models.views.views_of`; by default as the model looks when it predicts.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def network_answers(model: Any, net: nn.Module | None = None, *, views: str | No
             self.net = (model.to_torch() if net is None else net).requires_grad_(False)
 
         def forward(self, crops: torch.Tensor) -> torch.Tensor:
-            looks = looks_at(model, crops, views)
+            looks = views_at(model, crops, views)
             logits = sum(self.net(rows @ crops @ columns.T) for rows, columns in looks) / len(looks)
             return (logits - logits.mean(1, keepdim=True)) / temperature
 

@@ -184,9 +184,9 @@ def _labels(path: Path) -> Found:
 
 
 def _answers(path: Path) -> Found:
-    from feat_pipeline.output.predictions_read import read_answers
+    from feat_pipeline.output.predictions_read import read_prediction_files
 
-    answers = read_answers([path]).values()
+    answers = read_prediction_files([path]).values()
     values = {f"{n}: {row}": v for n, one in enumerate(answers) for row, v in _rows(one.frame).items()}
     return values, [f"{one.file}: {note}" for one in answers for note in one.notes]
 

@@ -162,7 +162,7 @@ def test_a_full_disk_midway_is_one_line_and_exit_1(fakes, run, photos, tmp_path,
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("feat_pipeline.extract.engine.unfinished.Parts.write", full)
+        patch.setattr("feat_pipeline.extract.engine.unfinished.UnfinishedRows.write", full)
         code, _, err = run("extract", photos, "--out", out)
     assert code == 1 and err.count("\n") == 1
     assert "cannot be written (No space left on device)" in err and "0 of 3 photos are measured" in err

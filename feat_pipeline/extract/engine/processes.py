@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.extract.engine.chunks import Chunk, Photos
-from feat_pipeline.extract.engine.unfinished import Parts
+from feat_pipeline.extract.engine.unfinished import UnfinishedRows
 from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.extract.tally import Tally
 from feat_pipeline.registry import resolve
@@ -60,7 +60,7 @@ def measure_here(
     ----------
     tasks : iterable of (key, Chunk)
     keep : callable
-        Takes key, rows and tally of each, as `Parts.write`.
+        Takes key, rows and tally of each, as `UnfinishedRows.write`.
     setup : Setup
     made : (FaceDetector, AUExtractor)
         Of that setup.
@@ -86,13 +86,15 @@ def measure_here(
         yield current
 
 
-def measure_in_processes(tasks: Sequence[Task], parts: Parts, setup: Setup, jobs: int) -> Iterator[Task]:
+def measure_in_processes(
+    tasks: Sequence[Task], parts: UnfinishedRows, setup: Setup, jobs: int
+) -> Iterator[Task]:
     """Measure chunks in several processes; yields what is done, in any order.
 
     Parameters
     ----------
     tasks : sequence of (key, Chunk)
-    parts : Parts
+    parts : UnfinishedRows
     setup : Setup
     jobs : int
         Processes.
@@ -118,7 +120,7 @@ def measure_in_processes(tasks: Sequence[Task], parts: Parts, setup: Setup, jobs
             yield task
 
 
-def _one_by_one(task: Task, parts: Parts, setup: Setup) -> None:
+def _one_by_one(task: Task, parts: UnfinishedRows, setup: Setup) -> None:
     """Measure each input of a chunk in a process of its own."""
     import pandas as pd
 
@@ -138,7 +140,7 @@ def _one_by_one(task: Task, parts: Parts, setup: Setup) -> None:
     parts.write(key, whole, tally)
 
 
-def _in_pool(tasks: list[Task], parts: Parts, setup: Setup, jobs: int) -> Iterator[Task]:
+def _in_pool(tasks: list[Task], parts: UnfinishedRows, setup: Setup, jobs: int) -> Iterator[Task]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         min(jobs, len(tasks)) or 1, mp_context=context, initializer=_start, initargs=(setup, parts)
@@ -157,10 +159,10 @@ def _in_pool(tasks: list[Task], parts: Parts, setup: Setup, jobs: int) -> Iterat
         pool.shutdown(wait=done, cancel_futures=True)
 
 
-_ready: tuple[Setup, Parts, Any] | None = None
+_ready: tuple[Setup, UnfinishedRows, Any] | None = None
 
 
-def _start(setup: Setup, parts: Parts) -> None:
+def _start(setup: Setup, parts: UnfinishedRows) -> None:
     """Prepare a process: it leaves Ctrl-C to its parent, dies with it, and takes one core."""
     global _ready
     signal.signal(signal.SIGINT, signal.SIG_IGN)

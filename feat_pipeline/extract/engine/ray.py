@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here
-from feat_pipeline.extract.engine.unfinished import Parts
+from feat_pipeline.extract.engine.unfinished import UnfinishedRows
 from feat_pipeline.extract.tally import Tally
 from feat_pipeline.registry import resolve
 
@@ -28,14 +28,14 @@ MOST_BLOCKS = 4000
 
 
 def measure_on_ray(
-    tasks: Sequence[Task], parts: Parts, setup: Setup, *, actors: int | None, address: str | None
+    tasks: Sequence[Task], parts: UnfinishedRows, setup: Setup, *, actors: int | None, address: str | None
 ) -> Iterator[Task]:
     """Measure chunks by actors of Ray Data, each of which holds detector and backend; yields what is done.
 
     Parameters
     ----------
     tasks : sequence of (key, Chunk)
-    parts : Parts
+    parts : UnfinishedRows
         On this machine: rows come back to it, so that only the inputs must be found by every node.
     setup : Setup
     actors : int, optional

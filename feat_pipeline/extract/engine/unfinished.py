@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 _TALLY = b"tally"
 
 
-class Parts:
+class UnfinishedRows:
     """One Parquet file for each measured chunk, in a hidden folder beside the results.
 
     Parameters

@@ -7,7 +7,7 @@ from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.mirrored import MirroredExtractor
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.ensemble import Ensemble
-from feat_pipeline.models.more_looks import MirroredModel, with_more_looks
+from feat_pipeline.models.views import MirroredModel, with_more_views
 from feat_pipeline.sources.photos import read_photo
 
 SIDES = {"AU51_r": "AU52_r", "AU55_r": "AU56_r", "AU61_r": "AU62_r"}
@@ -101,7 +101,7 @@ class Leftness:
 def test_a_model_of_pixels_gives_the_mean_of_face_and_mirror_image():
     crops = np.zeros((2, 16, 16, 3), np.uint8)
     crops[0, :, :8], crops[1] = 255, 51
-    model, told = with_more_looks(Leftness())
+    model, told = with_more_views(Leftness())
     assert isinstance(model, MirroredModel) and "mirror image, averaged" in told
     assert model.classes_.tolist() == ["left", "right"] and model.consumes == "pixels"
     assert model.predict_proba(crops) == pytest.approx(np.array([[0.5, 0.5], [0.2, 0.8]]))
@@ -124,7 +124,7 @@ def test_networks_get_ten_crops_and_ensembles_pass_it_on():
         consumes = "aus"
 
     both = Ensemble({"net": Network(), "aus": OnAUs(), "other": Leftness()})
-    model, told = with_more_looks(both)
+    model, told = with_more_views(both)
     assert model.members["net"].views == "ten-crop"
     assert isinstance(model.members["other"], MirroredModel)
     assert told.startswith(

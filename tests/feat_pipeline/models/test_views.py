@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from feat_pipeline.errors import UsageError
-from feat_pipeline.models.views import VIEWS, looks_of
+from feat_pipeline.models.views import VIEWS, views_of
 
 FACES = np.random.default_rng(0).uniform(0, 255, (3, 1, 48, 48)).astype(np.float32)
 
 
 def looked(views, faces=FACES):
-    return [rows @ faces @ columns.T for rows, columns in looks_of(views, faces.shape[-1])]
+    return [rows @ faces @ columns.T for rows, columns in views_of(views, faces.shape[-1])]
 
 
 def scaled(cut):
@@ -62,7 +62,7 @@ def test_other_sizes_keep_the_grey_of_an_even_face_and_the_shares_of_the_crops(v
 
 def test_gradients_pass_through():
     face = torch.from_numpy(FACES[:1]).requires_grad_()
-    for rows, columns in looks_of("six", 48):
+    for rows, columns in views_of("six", 48):
         look = torch.from_numpy(rows) @ face @ torch.from_numpy(columns).T
         (found,) = torch.autograd.grad(look.sum(), face)
         assert found.sum().item() == pytest.approx(48 * 48, rel=1e-5)
@@ -70,4 +70,4 @@ def test_gradients_pass_through():
 
 def test_unknown_views_are_refused():
     with pytest.raises(UsageError, match="views: expected one of none, mirror, six, ten-crop, got 'seven'"):
-        looks_of("seven", 48)
+        views_of("seven", 48)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.render import HIDINGS, annotate, hide_faces, read_emoji_set
-from feat_pipeline.render.outline import region_of
+from feat_pipeline.render.outline import outline_of
 from tests.feat_pipeline.render.made import made_face
 
 SMILE = {6: 3, 12: 4, 25: 3}
@@ -47,8 +47,8 @@ def test_nothing_of_the_face_is_left_and_the_rest_is_untouched(case, how):
         one, other = (np.corrcoef(p[rows, columns].ravel(), picture[rows, columns].ravel())[0, 1] for p in
                       (hidden, noise(2)))  # fmt: skip
         assert abs(one) < abs(other) + 0.12
-    far = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] - np.array(region_of(face).centre)[::-1, None, None]))
-    outside = far > region_of(face).radius + 2
+    far = np.hypot(*(np.mgrid[:HEIGHT, :WIDTH] - np.array(outline_of(face).centre)[::-1, None, None]))
+    outside = far > outline_of(face).radius + 2
     assert (hidden[outside] == picture[outside]).all()
 
 
@@ -76,7 +76,7 @@ def test_the_region_reaches_from_the_hair_line_to_below_the_chin(how):
 
 
 def test_the_region_of_a_turned_head_is_turned():
-    upright, turned = (region_of(made_face((120, 90, 220, 215), SMILE, turned_deg=d)) for d in (0, 30))
+    upright, turned = (outline_of(made_face((120, 90, 220, 215), SMILE, turned_deg=d)) for d in (0, 30))
     assert upright.roll_rad == pytest.approx(0, abs=1e-6)
     assert turned.roll_rad == pytest.approx(np.deg2rad(30), abs=0.02)
     assert upright.half[1] > upright.half[0]
@@ -85,7 +85,7 @@ def test_the_region_of_a_turned_head_is_turned():
 def test_landmarks_far_from_the_box_are_not_believed():
     face = made_face((120, 90, 220, 215), SMILE)
     face.landmarks[:] += 400
-    region = region_of(face)
+    region = outline_of(face)
     assert abs(region.centre[0] - 170) < 5 and abs(region.centre[1] - 150) < 20
 
 

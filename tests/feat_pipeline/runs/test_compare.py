@@ -8,7 +8,7 @@ from analysis.compare import Comparison
 from analysis.errors import FitError
 from analysis.logit import MultinomialLogit
 from feat_pipeline.errors import InputError, OutputError, UsageError
-from feat_pipeline.output.predictions_read import read_answers, same_faces
+from feat_pipeline.output.predictions_read import read_prediction_files, same_faces
 from feat_pipeline.runs.compare import compare_files
 from tests.feat_pipeline.conftest import au_rows
 
@@ -87,7 +87,7 @@ def test_emotions_that_a_model_does_not_know_are_empty_columns(files):
     total = few["p_angry"] + few["p_happy"]
     few = few.assign(p_angry=few["p_angry"] / total, p_happy=few["p_happy"] / total)
     pd.concat([few, answers(labels, 1, 2, model="all")]).to_csv(files / "both.csv", index=False)
-    frames, _ = same_faces(read_answers([files / "both.csv"]))
+    frames, _ = same_faces(read_prediction_files([files / "both.csv"]))
     assert "p_neutral" not in frames["few"]
     assert "p_neutral" in frames["all"]
 
@@ -96,9 +96,9 @@ def test_models_of_one_name_are_told_apart_by_their_folder(files):
     for name in ("one", "two"):
         (files / name).mkdir()
         (files / name / "predictions.csv").write_bytes((files / "predictions.csv").read_bytes())
-    assert list(read_answers([files / "one", files / "two"])) == ["one/a", "one/b", "two/a", "two/b"]
+    assert list(read_prediction_files([files / "one", files / "two"])) == ["one/a", "one/b", "two/a", "two/b"]
     with pytest.raises(InputError, match=r"stands in .* too"):
-        read_answers([files / "one", files / "one"])
+        read_prediction_files([files / "one", files / "one"])
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_models_of_one_name_are_told_apart_by_their_folder(files):
 def test_predictions_that_are_no_probabilities_are_refused(tmp_path, row, said):
     (tmp_path / "bad.csv").write_text(f"input,frame,face,p_happy,p_sad\n{row}\n")
     with pytest.raises(InputError, match=rf"bad\.csv: .*({said})"):
-        read_answers([tmp_path / "bad.csv"])
+        read_prediction_files([tmp_path / "bad.csv"])
 
 
 def test_probabilities_that_do_not_sum_to_1_are_told(tmp_path):
     (tmp_path / "cut.csv").write_text("input,p_happy,p_sad\na,0.7,0.301\nb,0.2\nc,0.5,0.9\n")
-    assert read_answers([tmp_path / "cut.csv"])["cut"].notes == [
+    assert read_prediction_files([tmp_path / "cut.csv"])["cut"].notes == [
         "cut: the probabilities of 2 of 3 faces do not sum to 1"
     ]
 

@@ -12,7 +12,7 @@ from feat_pipeline.detect import DETECTORS
 from feat_pipeline.extract import BACKENDS, FaceAUs
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.models.texture import TextureClassifier
-from feat_pipeline.saliency import PIXEL_REGIONS, Agreement, logit_regions
+from feat_pipeline.saliency import PIXEL_REGIONS, RegionCorrelation, logit_regions
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
 from tests.feat_pipeline.saliency.test_saliency import RECIPE, SMALL, landmarks
@@ -114,7 +114,7 @@ def test_photos_become_rows_figures_an_agreement_and_a_report(fakes, run, faces,
     assert len(table) == 6 * len(PIXEL_REGIONS)
     assert table["region"].tolist() == [*PIXEL_REGIONS] * 6
     assert table.groupby(["input", "face"])["area"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
-    found = Agreement.load(out)
+    found = RegionCorrelation.load(out)
     assert (found.facts["n"], found.facts["model"], found.facts["against"]) == (6, "cnn", "logit")
     assert found.facts["gap"] < 0.05
     assert found.tables["randomisation"]["shuffled"].tolist() == ["head", "body", "stem"]
@@ -164,7 +164,7 @@ def test_a_surrogate_is_named_and_its_faults_told(fakes, run, faces, cnn, logit,
         "saliency", *photos, "--model", cnn, "--against", folder, "--out", tmp_path / "o", *options
     )
     assert code == 0, err
-    found = Agreement.load(tmp_path / "o").facts
+    found = RegionCorrelation.load(tmp_path / "o").facts
     assert found["surrogate"] == facts and found["grouped"] is True
     page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
     assert "the surrogate of mycnn" in page and "The surrogate is not faithful" in page
@@ -222,7 +222,7 @@ def test_faces_whose_landmarks_lie_elsewhere_are_left_out_and_listed(
 
 
 def test_a_damaged_agreement_costs_the_report_its_section_only(fakes, run, tmp_path):
-    save_result(tmp_path, "agreement", {"model": "cnn"}, {})
+    save_result(tmp_path, "region_correlation", {"model": "cnn"}, {})
     code, _, err = run("report", tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8") if code == 0 else err
     assert code == 0 and re.search("agreement.json was left out, since it is damaged", page)

@@ -20,13 +20,13 @@ from feat_pipeline.predict import FacePrediction
 from feat_pipeline.saliency import (
     METHODS,
     PIXEL_REGIONS,
-    Agreement,
-    agreement,
+    RegionCorrelation,
     attribute,
     by_region,
     landmarks_seen,
     logit_regions,
     randomisation_check,
+    region_correlation,
     region_masks,
 )
 from feat_pipeline.training.augment import Augment
@@ -308,7 +308,10 @@ def tables(n=150, seed=0, follow=0.0):
 
 def test_agreement_of_random_numbers_is_uniform_under_every_null():
     p = np.array(
-        [agreement(*tables(40, seed), draws=99, seed=seed).tables["nulls"]["p"] for seed in range(60)]
+        [
+            region_correlation(*tables(40, seed), draws=99, seed=seed).tables["nulls"]["p"]
+            for seed in range(60)
+        ]
     )
     from scipy.stats import kstest
 
@@ -316,7 +319,7 @@ def test_agreement_of_random_numbers_is_uniform_under_every_null():
 
 
 def test_agreement_is_found_where_it_is_and_tells_its_numbers(tmp_path):
-    found = agreement(*tables(follow=1.5), draws=200, groups=np.arange(150) // 3)
+    found = region_correlation(*tables(follow=1.5), draws=200, groups=np.arange(150) // 3)
     assert found.facts["correlation"] > 0.5 and found.facts["low"] > 0.4 and found.facts["n"] == 150
     assert (found.tables["nulls"]["p"] < 0.01).all() and (found.tables["regions"]["p"] < 0.01).all()
     from scipy.stats import spearmanr
@@ -324,7 +327,7 @@ def test_agreement_is_found_where_it_is_and_tells_its_numbers(tmp_path):
     shares, told = (table.iloc[:5, 3].to_numpy() for table in tables(follow=1.5))
     assert found.tables["faces"]["correlation"][0] == pytest.approx(spearmanr(shares, told).statistic)
     found.save(tmp_path)
-    assert Agreement.load(tmp_path).facts == found.facts
+    assert RegionCorrelation.load(tmp_path).facts == found.facts
 
 
 def test_what_all_faces_share_is_no_agreement_of_the_single_face():
@@ -332,7 +335,7 @@ def test_what_all_faces_share_is_no_agreement_of_the_single_face():
     liking = network["region"].map({"brow": 0, "eye": 2, "nose": 4, "cheek": 6, "mouth": 8})
     network["share"] += liking
     regression["contribution"] += liking
-    nulls = agreement(network, regression, draws=200).tables["nulls"].set_index("null")
+    nulls = region_correlation(network, regression, draws=200).tables["nulls"].set_index("null")
     assert nulls.loc["regions shuffled", "p"] < 0.01
     assert nulls.loc["faces shuffled within emotion", "p"] > 0.05
 
@@ -370,9 +373,9 @@ def test_what_does_not_fit_is_named(model):
         by_region(attribute(model, X, steps=2), masks_of(3))
     network, regression = tables(9)
     with pytest.raises(InputError, match="explain the same emotion, got happy and sad"):
-        agreement(network, regression.assign(target="sad"))
+        region_correlation(network, regression.assign(target="sad"))
     with pytest.raises(InputError, match="three or more"):
-        agreement(network, regression[regression["region"] == "eye"])
+        region_correlation(network, regression[regression["region"] == "eye"])
 
 
 def test_a_figure_shows_both_sides_and_what_one_of_them_lacks(model):
