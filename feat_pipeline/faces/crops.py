@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feat_pipeline.faces.align import box_matrix, inside_matrix, warp
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
 
 CROP_PX = 160
 
@@ -26,7 +29,7 @@ class FaceCrops:
         The detector's boxes, px.
     """
 
-    def __init__(self, pictures: Sequence[np.ndarray], boxes_xyxy: Any) -> None:
+    def __init__(self, pictures: Sequence[np.ndarray], boxes_xyxy: ArrayLike) -> None:
         self.pictures = list(pictures)
         self.boxes_xyxy = np.asarray(boxes_xyxy, float).reshape(len(self.pictures), 4)
 
@@ -36,7 +39,7 @@ class FaceCrops:
     def __getitem__(self, rows: slice) -> FaceCrops:
         return FaceCrops(self.pictures[rows], self.boxes_xyxy[rows])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return self.around(CROP_PX).astype(dtype or np.uint8, copy=False)
 
     def mirrored(self) -> FaceCrops:
@@ -58,7 +61,7 @@ class FaceCrops:
         cut = [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in self._cut(inside_matrix, size)]
         return np.stack(cut) if cut else np.zeros((0, size, size), np.uint8)
 
-    def _cut(self, matrix: Any, size: int) -> np.ndarray:
+    def _cut(self, matrix: Callable[[np.ndarray, int], np.ndarray], size: int) -> np.ndarray:
         pairs = zip(self.pictures, self.boxes_xyxy, strict=True)
         cut = [warp(picture, matrix(box, size), size) for picture, box in pairs]
         return np.stack(cut) if cut else np.zeros((0, size, size, 3), np.uint8)

@@ -20,6 +20,8 @@ from feat_pipeline.sources.photos import MAX_PIXELS
 from feat_pipeline.sources.video_damage import lost_end
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     import av
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -308,7 +310,7 @@ def _info(
     )
 
 
-def shown_size(width: int, height: int, aspect: Any, max_pixels: int) -> tuple[int, int]:
+def shown_size(width: int, height: int, aspect: Fraction | None, max_pixels: int) -> tuple[int, int]:
     """Size in square pixels; an absurd shape of the pixels is taken for damage and passed over."""
     wide = round(width * float(aspect)) if aspect else width
     return (wide if width / 4 <= wide <= width * 4 and wide * height <= max_pixels else width), height

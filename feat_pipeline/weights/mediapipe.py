@@ -19,9 +19,12 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feat_pipeline.errors import OutputError, UnavailableError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VARIABLE = "FEAT_MEDIAPIPE_MODEL"
 URL = (
@@ -204,7 +207,7 @@ def open_task(owner: object, kind: str, content: bytes, **options: Any) -> Any:
     return task
 
 
-def picture(rgb: Any) -> Any:
+def picture(rgb: np.ndarray) -> Any:
     """Wrap a contiguous uint8 RGB array, shape (height, width, 3), for MediaPipe."""
     import mediapipe as mp
 

@@ -34,6 +34,8 @@ from feat_pipeline.weights.mediapipe import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from feat_pipeline.detect import Detection
 
 __all__ = ["BLENDSHAPES", "MediapipeExtractor", "fetch", "proxy_aus"]
@@ -214,7 +216,7 @@ def _best(meshes: list[np.ndarray], box: np.ndarray) -> int | None:
     return int(np.argmax(overlaps))
 
 
-def _pose(matrix: np.ndarray, transformation: Any) -> np.ndarray:
+def _pose(matrix: np.ndarray, transformation: ArrayLike) -> np.ndarray:
     """OpenFace's angles in the picture, (3,) rad, of the transformation (4, 4) seen in an upright crop."""
     linear = np.asarray(transformation, np.float64)[:3, :3]
     rotation = FLIP @ (linear / np.cbrt(np.linalg.det(linear))) @ FLIP

@@ -19,9 +19,10 @@ from feat_pipeline.faces.align import MESH_68
 from feat_pipeline.weights.pyfeat import MULTITASK, installed_version, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
+    import torch
 
     from feat_pipeline.detect import Detection
 
@@ -51,7 +52,7 @@ class _GivenBox:
 
     box_xyxy: np.ndarray
 
-    def __call__(self, images: Any) -> list[list[list[float]]]:
+    def __call__(self, images: torch.Tensor) -> list[list[list[float]]]:
         # py-feat counts from the centre of the first pixel.
         return [[[*(self.box_xyxy - 0.5).tolist(), 1.0]]]
 
@@ -177,7 +178,7 @@ class _PyfeatExtractor:
             frame = self._detector.forward(found, _placement(cuts))
             return *self._read(frame, found), frame
 
-    def _crop(self, image: Any) -> list[dict[str, Any]]:
+    def _crop(self, image: torch.Tensor) -> list[dict[str, Any]]:
         return self._detector.detect_faces(image)
 
     def _read(self, frame: pd.DataFrame, found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
@@ -266,7 +267,7 @@ class PyfeatMPExtractor(_PyfeatExtractor):
         pls_predict_batch(np.zeros((1, 52), np.float32))  # loads its weights while the hub is not asked
         return detector
 
-    def _crop(self, image: Any) -> list[dict[str, Any]]:
+    def _crop(self, image: torch.Tensor) -> list[dict[str, Any]]:
         return self._detector.detect_faces(image, face_size=self._detector.face_size)
 
     def _read(self, frame: pd.DataFrame, found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
@@ -343,7 +344,7 @@ def _angles(frame: pd.DataFrame) -> np.ndarray:
     return pose_of_angles(*(frame[name].to_numpy(np.float64) for name in ("Pitch", "Roll", "Yaw")))
 
 
-def _load_pose(pose_from_landmarks: Any, device: Any) -> None:
+def _load_pose(pose_from_landmarks: Callable[..., object], device: torch.device) -> None:
     """Load Detectorv1's pose network while the hub is not asked; py-feat would do without it, silently."""
     import torch
 
