@@ -230,7 +230,7 @@ print("unchanged")
 
 
 def test_what_import_and_constructors_change_is_undone(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
     done = subprocess.run(
         [sys.executable, "-c", SIDE_EFFECTS, str(tmp_path), "pyfeat", "pyfeat-v1", "pyfeat-v1-svm"],
         capture_output=True,

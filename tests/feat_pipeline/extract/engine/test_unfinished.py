@@ -23,7 +23,7 @@ from feat_pipeline.sources.sampling import Sampling
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
