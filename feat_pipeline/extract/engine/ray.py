@@ -73,20 +73,34 @@ def measure_on_ray(
 
 
 def _connect(address: str | None) -> None:
-    import ray
-
     address = address or os.environ.get("RAY_ADDRESS")
     host = re.fullmatch(r"([^:/]+):(\d+)", address or "")
     try:
         if host:  # Ray itself would wait for minutes
             socket.create_connection((host[1], int(host[2])), timeout=5).close()
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        _start(address)
+    except Exception as error:  # Ray raises a bare Exception where a node does not start in time
         reason = " ".join(str(error).split())[:300]
         raise UnavailableError(
             f"engine ray: no cluster at {address or 'this machine'} ({reason}); check the address, or leave "
             "it out to start Ray here"
         ) from None
+
+
+def _start(address: str | None, attempts: int = 3) -> None:
+    """Join the cluster, or start one here; Ray gives a node half a minute, which a busy machine exceeds."""
+    import ray
+
+    for attempt in range(1, attempts + 1):
+        try:
+            ray.init(
+                address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+            )
+            return
+        except Exception as error:
+            if attempt == attempts or "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
 
 
 def _results(tasks: Sequence[Task], setup: Setup, actors: int | None) -> Any:

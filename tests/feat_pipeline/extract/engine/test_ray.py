@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from feat_pipeline.errors import UnavailableError
+from feat_pipeline.extract.engine.ray import _connect
 from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.extract.engine.test_unfinished import ROOT, results, write_photos
 
@@ -72,3 +73,31 @@ def test_an_address_where_no_cluster_is_is_refused_at_once(fakes, folder):
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(UnavailableError, match=f"no cluster at {address} .*refused"):
             extract(folder, engine="ray", address=address)
+
+
+def test_a_node_that_does_not_start_in_time_is_tried_again(monkeypatch):
+    ray = pytest.importorskip("ray")
+    answers = [Exception("The current node timed out during startup."), None]
+
+    def init(**options):
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(ray, "init", init)
+    _connect(None)
+    assert not answers
+
+
+def test_a_node_that_never_starts_is_told_in_one_line(monkeypatch):
+    ray = pytest.importorskip("ray")
+    tried = []
+
+    def init(**options):
+        tried.append(options)
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UnavailableError, match=r"no cluster at this machine \(The current node timed out"):
+        _connect(None)
+    assert len(tried) == 3
