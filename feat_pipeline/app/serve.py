@@ -12,11 +12,10 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.errors import UnavailableError, UsageError
+from feat_pipeline.errors import UnavailableError, UsageError, require
 
 if TYPE_CHECKING:
     from feat_pipeline.app.service import Studio
@@ -34,8 +33,7 @@ def check_installed() -> None:
     UnavailableError
         It is missing.
     """
-    if find_spec("gradio") is None:
-        raise UnavailableError("the web page needs Gradio; install it with: pip install 'feat-pipeline[app]'")
+    require("gradio", extra="app", what="app")
 
 
 def is_loopback(host: str) -> bool:

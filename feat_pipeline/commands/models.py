@@ -7,9 +7,15 @@ from typing import Any
 
 from feat_pipeline.commands.options import add_command, add_output
 from feat_pipeline.commands.printing import print_paths, print_table, say
-from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, require
 from feat_pipeline.sources.frame import input_name
 from feat_pipeline.weights.fetch import FETCHABLE
+
+#: What is done with models by an extra -> the modules it takes.
+WITH_EXTRAS = {
+    "train cnn, train gan, train texture, generate, saliency": ("train", "torch", "captum", "skimage"),
+    "models import": ("teachable", "keras", "h5py", "torch"),
+}
 
 
 def add(commands: Any) -> None:
@@ -71,4 +77,9 @@ def _models(arguments: argparse.Namespace) -> int:
     for name in GENERATORS:
         if (models_dir() / name).is_dir():
             say(f"{name} makes faces and names no emotion: see 'feat-pipeline generate -h'")
+    for what, (extra, *modules) in WITH_EXTRAS.items():
+        try:
+            require(*modules, extra=extra, what=what)
+        except UnavailableError as error:
+            say(str(error))
     return EXIT_DONE

@@ -9,7 +9,7 @@ from typing import Any
 from feat_pipeline.commands.options import add_command, add_output
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.detect import DETECTORS
-from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
+from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, require
 from feat_pipeline.models import TRAINABLE
 from feat_pipeline.models.views import VIEWS
 from feat_pipeline.sources.frame import input_name
@@ -149,6 +149,7 @@ def _train_gan(arguments: argparse.Namespace) -> int:
     given += ["held-out"] if arguments.held_out != HELD_OUT else []
     if given:
         raise UsageError(f"{given[0]}: gan has no such setting; leave --{given[0]} away")
+    require("torch", extra="train", what="train gan")
     from feat_pipeline.generator.loop import GanRecipe
     from feat_pipeline.runs.train_gan import OUTPUTS, train_gan
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.errors import InputError, UsageError, require
 
 if TYPE_CHECKING:
     import torch
@@ -75,8 +75,6 @@ class FaceGenerator:
         UsageError
             An emotion that the generator does not know, or no face asked for.
         """
-        import torch
-
         labels = [emotion] * (1 if n is None else n) if isinstance(emotion, str) else list(emotion)
         if not labels or (n is not None and len(labels) != n):
             raise UsageError(f"n: expected 1 or more faces, one for each emotion, got {n}")
@@ -87,18 +85,20 @@ class FaceGenerator:
         if unknown:
             raise UsageError(f"emotion: expected one of {', '.join(known)}, got {unknown[0]!r}")
         net = self.to_torch()
+        import torch
+
         noise = np.random.default_rng(seed).standard_normal((len(labels), net.latent), np.float32)
         classes = torch.tensor([known.index(label) for label in labels])
         return make_faces(net, torch.from_numpy(noise), classes)
 
     def to_torch(self) -> Generator:
         """Return the network as a torch module, in evaluation mode."""
-        import torch
-
         if not hasattr(self, "weights_"):
             raise UsageError(
                 "the generator is not trained: call feat_pipeline.runs.train_gan.train_gan first"
             )
+        import torch
+
         from feat_pipeline.generator.nets import Generator
 
         if not hasattr(self, "_net"):
@@ -138,6 +138,8 @@ class FaceGenerator:
         ------
         InputError
             There is none, or a file is damaged.
+        UnavailableError
+            torch is not installed.
         """
         from feat_pipeline.models import MODEL_FILE
         from feat_pipeline.models.base import read_model
@@ -150,6 +152,7 @@ class FaceGenerator:
                 f"generator {path}: no such folder with a {MODEL_FILE}{shipped}; "
                 f"'feat-pipeline train gan' makes one, whose folder --model names"
             )
+        require("torch", extra="train", what="generate")
         return read_model(given, FORMAT, VERSION, cls._made)
 
     @classmethod

@@ -42,6 +42,8 @@ TRAINABLE: dict[str, str] = {
     "texture": "feat_pipeline.models.texture:TextureClassifier",
     "transfer": "feat_pipeline.models.transfer:TransferClassifier",
 }
+# Of these, what training takes beyond the core: modules of the extra `train`.
+TRAINED_WITH: dict[str, tuple[str, ...]] = {"cnn": ("torch",), "texture": ("skimage",)}
 
 
 class EmotionModel(Protocol):
@@ -98,6 +100,8 @@ def load_model(name_or_path: str | os.PathLike[str]) -> EmotionModel:
         There is no such model, or its file is of no known kind.
     AnalysisError
         The file is damaged.
+    UnavailableError
+        The model runs with packages of an extra that are not installed.
     """
     path = model_path(name_or_path)
     return resolve(LOADERS[_kind(path)]).load(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.facs import in_order
-from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.errors import InputError, UsageError, require
 from feat_pipeline.models.architectures import RESIDUAL, published
 from feat_pipeline.models.base import (
     as_seen,
@@ -148,7 +148,10 @@ class CnnClassifier:
             Faces and emotions that do not fit, fewer than two classes, or a checkpoint of another training.
         TrainingError
             The loss is no number.
+        UnavailableError
+            torch is not installed.
         """
+        require("torch", extra="train", what="training a cnn")
         import torch
 
         from feat_pipeline.models.nets import carry_over, make_net
@@ -230,7 +233,14 @@ class CnnClassifier:
         return np.concatenate(answers)
 
     def to_torch(self) -> nn.Module:
-        """Return the network as a torch module, in evaluation mode, for training it on or looking into it."""
+        """Return the network as a torch module, in evaluation mode, for training it on or looking into it.
+
+        Raises
+        ------
+        UnavailableError
+            torch is not installed.
+        """
+        require("torch", extra="train", what="a cnn's torch module")
         import torch
 
         from feat_pipeline.models.nets import make_net

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.facs import EMOTIONS
-from feat_pipeline.errors import InputError, UnavailableError
+from feat_pipeline.errors import InputError, require
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.base import as_seen, read_model, write_model
 
@@ -56,7 +56,7 @@ class TeachableMachine:
         InputError
             A file is missing, damaged, or the two do not belong together.
         UnavailableError
-            Keras or h5py is not installed.
+            Keras, h5py or torch is not installed.
         """
         folder = Path(folder)
         if not folder.is_dir():
@@ -132,7 +132,7 @@ class TeachableMachine:
         InputError
             A file is missing or damaged, or the two do not belong together.
         UnavailableError
-            Keras is not installed.
+            Keras, h5py or torch is not installed.
         """
         return read_model(path, FORMAT, VERSION, cls._made)
 
@@ -148,15 +148,10 @@ class TeachableMachine:
 
 
 def _keras() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    try:
-        import h5py  # noqa: F401
-        import keras
-    except ImportError as error:
-        raise UnavailableError(
-            f"Teachable Machine models need Keras 3 and h5py ({error}): "
-            f"pip install 'feat-pipeline[teachable]'"
-        ) from None
+    backend = os.environ.setdefault("KERAS_BACKEND", "torch")
+    require("keras", "h5py", backend, extra="teachable", what="Teachable Machine models")
+    import keras
+
     return keras
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from analysis.logit.ridge import softmax
-from feat_pipeline.errors import UsageError
+from feat_pipeline.errors import UsageError, require
 from feat_pipeline.models.base import (
     as_seen,
     check_answer,
@@ -119,7 +119,10 @@ class TextureClassifier:
         ------
         InputError, UsageError
             Faces and emotions that do not fit, fewer than two classes, or an unknown kernel.
+        UnavailableError
+            scikit-image is not installed.
         """
+        require("skimage", extra="train", what="model texture")
         if self.kernel not in KERNELS:
             raise UsageError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
         classes, features, codes, others, answers = learned_and_judged(
@@ -188,7 +191,10 @@ class TextureClassifier:
         ------
         InputError
             A file is missing or damaged, or the two do not belong together.
+        UnavailableError
+            scikit-image is not installed.
         """
+        require("skimage", extra="train", what="model texture")
         return read_model(path, FORMAT, VERSION, cls._made)
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from feat_pipeline.errors import InputError, UnavailableError, UsageError
+from feat_pipeline.errors import InputError, UnavailableError, UsageError, require
 from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.models.base import (
@@ -260,6 +260,7 @@ class MobileNetBackbone:
     SIZE = 224
 
     def __init__(self) -> None:
+        require("torch", "torchvision", extra="train", what="backbone mobilenet")
         import torch
         from torchvision.models import MobileNet_V2_Weights, mobilenet_v2
 

@@ -109,7 +109,7 @@ def saliency_files(
         A model that sees no pixels, a method that it cannot be explained by, a regression that is none, an
         unknown emotion, or a number out of range.
     UnavailableError
-        The backend or the detector cannot run here.
+        The backend or the detector cannot run here, or torch or captum is not installed.
     """
     if figures < 0 or draws < 1 or seed < 0:
         raise UsageError(

@@ -14,9 +14,9 @@ from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.held_out import HeldOut, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
-from feat_pipeline.errors import UsageError
+from feat_pipeline.errors import UsageError, require
 from feat_pipeline.files import named_errors
-from feat_pipeline.models import LOADERS, TRAINABLE, load_model
+from feat_pipeline.models import LOADERS, TRAINABLE, TRAINED_WITH, load_model
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.registry import resolve
 from feat_pipeline.runs.train_aus import DETECTOR, LabelledAUs, measure_pictures
@@ -125,9 +125,12 @@ def train_model(
         The loss is no number.
     OutputError
         ``out`` cannot be written, or holds results and neither ``overwrite`` nor ``resume`` is true.
+    UnavailableError
+        What the model is trained with, or a file that it needs, is not on this machine.
     """
     if name not in LEARNERS:
         raise UsageError(f"model: expected one of {', '.join(LEARNERS)}, got {name!r}")
+    require(*TRAINED_WITH.get(name, ()), extra="train", what=f"train {name}")
     factory = resolve(LEARNERS[name])
     settings = dict(settings or {})
     model = _made(name, factory, settings, seed)

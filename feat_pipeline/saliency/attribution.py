@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.errors import InputError, UsageError, require
 from feat_pipeline.models.base import as_seen
 from feat_pipeline.saliency.explained import (
     has_gradients,
@@ -123,6 +123,8 @@ def attribute(
         Crops, baseline or masks that do not fit.
     UsageError
         An unknown method, baseline or emotion, or a method that needs gradients for a model without.
+    UnavailableError
+        torch or captum is not installed.
 
     Notes
     -----
@@ -131,9 +133,9 @@ def attribute(
     arXiv:1311.2901; each patch's effect is spread over its pixels. Shapley values of the regions by sampled
     orders (Castro, Gomez & Tejada 2009), each spread evenly over its region.
     """
+    check_method(model, method)
     import torch
 
-    check_method(model, method)
     wanted = _targets(model, crops, targets)
     faces = as_seen(crops, model.size_) if has_gradients(model) else np.asarray(crops)
     usual = _baseline(faces, baseline)
@@ -164,7 +166,15 @@ def attribute(
 
 
 def check_method(model: Any, method: str) -> None:
-    """Raise `UsageError` for an unknown method, or one that needs gradients for a model without."""
+    """Raise what `attribute` raises for a method: it is unknown, or cannot look into this model, or run here.
+
+    Raises
+    ------
+    UsageError
+        An unknown method, or one that needs gradients for a model without.
+    UnavailableError
+        torch or captum is not installed.
+    """
     if method not in METHODS:
         raise UsageError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     if method not in WITHOUT_GRADIENTS and not has_gradients(model):
@@ -172,6 +182,7 @@ def check_method(model: Any, method: str) -> None:
             f"method: {method!r} needs a network's gradients, and this model has none; take "
             f"{' or '.join(map(repr, WITHOUT_GRADIENTS))}, which need only its answers"
         )
+    require("torch", "captum", extra="train", what="saliency")
 
 
 def _integrated(answer: Any, x: Any, b: Any, target: Any, steps: int) -> Any:

@@ -218,10 +218,11 @@ def randomisation_check(
     The cascading randomisation of Adebayo et al. (2018), arXiv:1810.03292. Norms keep their parameters.
     """
     import pandas as pd
-    import torch
 
     options = {"masks": masks, "seed": seed, **options}
     trained = attribute(model, crops, targets, **options)
+    import torch
+
     expected = _flat(trained, masks)
     net = model.to_torch()
     rng = np.random.default_rng(seed)

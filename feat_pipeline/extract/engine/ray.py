@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.errors import UnavailableError
+from feat_pipeline.errors import UnavailableError, require
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows
 from feat_pipeline.extract.tally import Tally
@@ -52,12 +52,9 @@ def measure_on_ray(
     -----
     What an actor had under way when it or its node died is measured by another one.
     """
-    try:
-        import ray
-    except ImportError:
-        raise UnavailableError(
-            "engine ray: the package ray is not installed; run: pip install 'feat-pipeline[scale]'"
-        ) from None
+    require("ray", extra="scale", what="engine ray")
+    import ray
+
     begun = not ray.is_initialized()
     if begun:
         _connect(address)

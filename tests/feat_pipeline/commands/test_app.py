@@ -7,16 +7,15 @@ import urllib.request
 
 import pytest
 
-from feat_pipeline.app import serve
 from feat_pipeline.app.serve import is_loopback
 
 
 def test_without_gradio_the_command_says_what_installs_it(run, monkeypatch):
-    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: None)
     code, out, error = run("app")
     assert (code, out) == (2, "")
     assert error == (
-        "feat-pipeline: the web page needs Gradio; install it with: pip install 'feat-pipeline[app]'\n"
+        "feat-pipeline: app: the package gradio is not installed; run: pip install 'feat-pipeline[app]'\n"
     )
 
 
@@ -36,7 +35,7 @@ def test_what_only_this_machine_reaches_is_known(host, own):
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch):
-    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
     monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -48,14 +47,14 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch
 
 
 def test_a_port_that_there_cannot_be_is_refused(run, monkeypatch):
-    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
     monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
     code, _, error = run("app", "--port", 70000)
     assert code == 2 and "port: expected 0 to 65535, got 70000" in error
 
 
 def test_another_host_is_warned_of(run, monkeypatch):
-    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
     monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
     code, _, error = run("app", "--host", "999.1.1.1")
     assert code == 2 and "warning: at 999.1.1.1 every machine that reaches this one can use the page" in error

@@ -187,8 +187,8 @@ def test_every_name_has_licences_and_an_unknown_one_is_refused():
 
 
 def test_where_py_feat_is_not_installed_the_hub_is_not_asked(monkeypatch):
-    monkeypatch.setattr(pyfeat_weights, "find_spec", lambda name: None)
-    with pytest.raises(UnavailableError, match="pip install py-feat"):
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: None)
+    with pytest.raises(UnavailableError, match=r"pip install 'feat-pipeline\[pyfeat\]'$"):
         fetch("pyfeat")
 
 

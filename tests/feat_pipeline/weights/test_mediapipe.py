@@ -166,9 +166,9 @@ def test_the_named_bundle_comes_before_the_variable_and_that_before_the_fetched_
 
 
 def test_a_missing_package_names_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(bundle, "find_spec", lambda name: None)
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: None)
     with pytest.raises(
-        UnavailableError, match=r"not installed; run: python -m pip install 'feat-pipeline\[mediapipe\]'"
+        UnavailableError, match=r"not installed; run: pip install 'feat-pipeline\[mediapipe\]'$"
     ):
         bundle.check_package()
 

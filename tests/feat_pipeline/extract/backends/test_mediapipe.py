@@ -143,7 +143,7 @@ def test_the_environment_names_the_bundle(landmarker_file, monkeypatch):
 
 def test_without_a_bundle_it_names_the_command_that_mends_it(monkeypatch, tmp_path):
     monkeypatch.setenv("FEAT_MEDIAPIPE_MODEL", str(tmp_path / "gone.task"))
-    monkeypatch.setattr("feat_pipeline.weights.mediapipe.find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
     monkeypatch.setattr("feat_pipeline.weights.mediapipe.version", lambda name: "1.2.2")
     for ask in (MediapipeExtractor.check, MediapipeExtractor):
         with pytest.raises(UnavailableError, match="run: feat-pipeline models fetch mediapipe"):

@@ -82,10 +82,19 @@ def test_auto_is_py_feat_where_its_weights_are_else_the_embedded_network(resourc
 
 
 def test_where_py_feat_is_not_installed_it_is_named(monkeypatch):
-    monkeypatch.setattr(pyfeat_weights, "find_spec", lambda name: None)
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: None)
     assert choose_backend()[0] == "embedded"
     statuses = {status.name: status for status in available_backends()}
-    assert statuses["pyfeat"].mend == "py-feat is not installed; run: pip install py-feat"
+    assert statuses["pyfeat"].mend == (
+        "backend pyfeat: the package py-feat is not installed; run: pip install 'feat-pipeline[pyfeat]'"
+    )
+
+
+def test_samples_alone_are_no_backend(resources, monkeypatch):
+    place_empty(resources, "pyfeat")
+    monkeypatch.setitem(sys.modules, "timm", None)  # what py-feat runs with, where it came without
+    with pytest.raises(UnavailableError, match=r"timm is not .* pip install 'feat-pipeline\[pyfeat\]'$"):
+        installed_version("pyfeat")
 
 
 def test_the_list_of_backends_imports_neither_torch_nor_py_feat_nor_the_hubs_client():
