@@ -57,7 +57,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         reference=arguments.reference,
         report=arguments.report,
         overwrite=arguments.overwrite,
-    )
+    ).model
     for note in model.notes_:
         say(note)
     for name, value in model.scores_.items():

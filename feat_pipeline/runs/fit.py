@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.errors import FitError
@@ -26,6 +27,27 @@ OUTPUTS = ("model.json", "coefficients.csv", *INFERRED, "run.json")
 MANY_CLASSES = 20
 
 
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What `fit` found.
+
+    Parameters
+    ----------
+    model : MultinomialLogit
+        As it was saved; ``scores_`` holds the cross-validated scores, ``notes_`` what was dropped or found
+        wanting.
+    inference : Inference or None
+        Where it was asked for.
+    fallback : bool
+        Whether the model is a ridge in place of the unpenalised regression that was asked for, because
+        inference from that one is not valid; the last of the model's ``notes_`` says why.
+    """
+
+    model: MultinomialLogit
+    inference: Inference | None = None
+    fallback: bool = False
+
+
 def fit(
     table: PathLike,
     *,
@@ -42,7 +64,7 @@ def fit(
     reference: str | None = None,
     report: bool = False,
     overwrite: bool = False,
-) -> MultinomialLogit:
+) -> FitResult:
     """Fit the regression to labelled AUs, score it by cross-validation and save it.
 
     Parameters
@@ -78,8 +100,8 @@ def fit(
 
     Returns
     -------
-    MultinomialLogit
-        Fitted; ``scores_`` holds the cross-validated scores, ``notes_`` what was dropped or found wanting.
+    FitResult
+        ``fallback`` tells whether its model is another than was asked for.
 
     Raises
     ------
@@ -110,10 +132,14 @@ def fit(
         labelled, y, notes = _labelled(whole, stated, label_column)
         people = None if groups is None else group_column(labelled, groups)
         model.fit(labelled, y, groups=people)
-        found = None
+        found, fallback = None, False
         if inference:
             found = model.inference(labelled, y, groups=people, reference=reference, seed=seed)
-            model = _told(model, found, labelled, y)
+            fallback = not found.valid and model.alpha_ == 0
+            if fallback:
+                model = _ridge(model, found, labelled, y)
+            if not found.valid:
+                model.notes_.append(_no_p_values(found))
     except FitError as error:
         raise FitError(f"{table}: {error}") from None
     model.notes_ = [*whole.notes, *notes, *model.notes_]
@@ -126,7 +152,7 @@ def fit(
         from analysis.report import build_report
 
         build_report(folder.path)
-    return model
+    return FitResult(model, found, fallback)
 
 
 def _check(
@@ -162,18 +188,16 @@ def _labelled(
     return labelled, y, notes
 
 
-def _told(model: MultinomialLogit, found: Inference, X: AUTable, y: np.ndarray) -> MultinomialLogit:
-    """Say where inference is not valid; there an unpenalised model gives way to the ridge in its place."""
-    if found.valid:
-        return model
-    strength = found.facts["alpha"]
-    if model.alpha_ == 0:
-        model = type(model)(**(model.get_params() | {"alpha": strength})).fit(X, y)
-    model.notes_.append(
+def _ridge(model: MultinomialLogit, found: Inference, X: AUTable, y: np.ndarray) -> MultinomialLogit:
+    """Fit the ridge that the inference fell back on."""
+    return type(model)(**(model.get_params() | {"alpha": found.facts["alpha"]})).fit(X, y)
+
+
+def _no_p_values(found: Inference) -> str:
+    return (
         f"no p-values, because {'; '.join(found.facts['why'])}. "
-        f"Instead: {found.facts['method']}, alpha = {strength:g}"
+        f"Instead: {found.facts['method']}, alpha = {found.facts['alpha']:g}"
     )
-    return model
 
 
 def _write(folder: OutputFolder, model: MultinomialLogit, found: Inference | None) -> None:

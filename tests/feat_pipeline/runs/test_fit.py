@@ -40,14 +40,18 @@ def names(folder):
 
 
 def test_without_inference_the_fit_is_a_ridge_of_strength_one(table, tmp_path):
-    model = fit(table, out=tmp_path / "out", label_column="mood")
+    found = fit(table, out=tmp_path / "out", label_column="mood")
+    model = found.model
+    assert found.inference is None and not found.fallback
     assert model.alpha_ == 1.0
     assert names(tmp_path / "out") == ["coefficients.csv", "model.json", "run.json"]
 
 
 def test_inference_writes_its_tables(table, tmp_path):
     out = tmp_path / "out"
-    model = fit(table, out=out, label_column="mood", groups="person", inference=True, reference="sad")
+    result = fit(table, out=out, label_column="mood", groups="person", inference=True, reference="sad")
+    model = result.model
+    assert result.inference.valid and not result.fallback
     assert model.alpha_ == 0.0 and model.notes_ == [] and model.scores_["grouped"]
     assert names(out) == [
         "coefficients.csv", "inference.json", "joint.csv", "log_odds.csv", "marginal_effects.csv",
@@ -66,7 +70,9 @@ def test_inference_writes_its_tables(table, tmp_path):
 
 def test_where_inference_is_not_valid_the_ridge_is_saved_and_the_reason_told(separated, tmp_path):
     out = tmp_path / "out"
-    model = fit(separated, out=out, label_column="mood", groups="person", inference=True)
+    found = fit(separated, out=out, label_column="mood", groups="person", inference=True)
+    model = found.model
+    assert found.fallback and not found.inference.valid
     (note,) = model.notes_
     assert note.startswith(
         "no p-values, because quasi-complete separation: no finite estimate exists of AU12_r"
@@ -81,6 +87,12 @@ def test_where_inference_is_not_valid_the_ridge_is_saved_and_the_reason_told(sep
     assert json.loads((out / "run.json").read_text())["notes"] == [note]
 
 
+def test_a_ridge_that_was_asked_for_is_no_fallback_where_inference_is_not_valid(separated, tmp_path):
+    found = fit(separated, out=tmp_path / "out", label_column="mood", inference=True, alpha=2.0)
+    assert not found.fallback and not found.inference.valid
+    assert found.model.alpha_ == 2.0 and found.model.notes_[-1].startswith("no p-values, because")
+
+
 def test_a_fit_without_inference_leaves_none_of_an_earlier_one(table, tmp_path):
     out = tmp_path / "out"
     fit(table, out=out, label_column="mood", inference=True)
@@ -91,7 +103,7 @@ def test_a_fit_without_inference_leaves_none_of_an_earlier_one(table, tmp_path):
 def test_people_may_be_a_pattern_in_a_column(table, tmp_path):
     whole = fit(table, out=tmp_path / "a", label_column="mood", groups="person")
     part = fit(table, out=tmp_path / "b", label_column="mood", groups="input:^(p[0-9]+)_")
-    assert whole.scores_ == part.scores_
+    assert whole.model.scores_ == part.model.scores_
 
 
 def test_a_reference_without_inference_is_wrong_usage(table, tmp_path):
