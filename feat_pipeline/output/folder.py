@@ -7,10 +7,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from analysis import filenames
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
 from feat_pipeline.files import named_errors
@@ -28,6 +29,9 @@ class OutputFolder:
         Made, with its parents, where it is absent.
     names : iterable of str
         Files that this kind of run writes. ``faces/*.jpg`` stands for the numbered files of a subfolder.
+    kept : iterable of str
+        Files of an earlier run that are replaced too, but that a run which fails does not take with it, such
+        as the checkpoint that it can be gone on from.
     overwrite : bool
         Whether files of an earlier run may be replaced.
 
@@ -37,13 +41,17 @@ class OutputFolder:
         The folder cannot be made or written into, or it holds one of the names and ``overwrite`` is false.
     """
 
-    def __init__(self, path: PathLike, names: Iterable[str], *, overwrite: bool = False) -> None:
+    def __init__(
+        self, path: PathLike, names: Iterable[str], *, kept: Iterable[str] = (), overwrite: bool = False
+    ) -> None:
         if not os.fspath(path):
             raise OutputError("out: expected a folder, got an empty name; name one with --out")
         self.path = Path(path)
-        self._names = (*names, "report.html")  # a report of earlier results must not outlive them
+        self._names = (*names, filenames.REPORT)  # a report of earlier results must not outlive them
+        self._kept = tuple(kept)
         self._check_writable()
-        held = sorted({found.relative_to(self.path).parts[0] for found in self._earlier()})
+        earlier = self._present(self._names + self._kept)
+        held = sorted({found.relative_to(self.path).parts[0] for found in earlier})
         if held and not overwrite:
             raise OutputError(
                 f"{self.path}: already holds {', '.join(held)}; add --overwrite to replace them, "
@@ -52,17 +60,15 @@ class OutputFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run of the same kind left here, and nothing else."""
-        with named_errors(self.path):
-            for file in list(self._earlier()):
-                file.unlink()
+        self._remove(self._names + self._kept)
 
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Remove every result of this run where one of those written in the block cannot be written."""
+        """Remove every result of this run where the block, which writes them, does not come to its end."""
         try:
             yield
-        except OutputError as error:
-            self.clear()
+        except BaseException as error:
+            self._remove(self._names)
             error.add_note("none of the results was kept")
             raise
 
@@ -73,6 +79,16 @@ class OutputFolder:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         return target
 
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[TextIO]:
+        """Open a file of text that appears when the block ends well, whole, or not at all."""
+        with (
+            named_errors(self.path),
+            atomic_path(self.path / name) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            yield file
+
     def write_json(self, name: str, content: Any) -> Path:
         """Write a value as indented JSON."""
         return self.write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -82,8 +98,16 @@ class OutputFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.path).close()
 
-    def _earlier(self) -> Iterator[Path]:
-        for name in self._names:
+    def _remove(self, names: Sequence[str]) -> None:
+        with named_errors(self.path):
+            for file in list(self._present(names)):
+                file.unlink()
+        for folder in (parent for name in names if "*" not in name for parent in Path(name).parents[:-1]):
+            with contextlib.suppress(OSError):  # it holds other files, or there is none
+                (self.path / folder).rmdir()
+
+    def _present(self, names: Iterable[str]) -> Iterator[Path]:
+        for name in names:
             if "*" in name:
                 numbered = re.compile(r"\d{6}(_.*)?" + re.escape(Path(name).suffix))
                 yield from (f for f in self.path.glob(name) if numbered.fullmatch(f.name))
@@ -120,6 +144,24 @@ def only_run(folder: PathLike) -> Iterator[None]:
         with contextlib.suppress(OSError):
             Path(folder, LOCK).unlink()
         lock.release()
+
+
+def model_copies(folder: PathLike, models: Iterable[str]) -> list[str]:
+    """Name the copies of models in a folder of results: of these, and of those that its last run used.
+
+    Parameters
+    ----------
+    folder : path
+    models : iterable of str
+        Names of the models of the run that is about to write into it.
+    """
+    try:
+        earlier = json.loads((Path(folder) / filenames.RUN).read_text(encoding="utf-8"))["models"]
+        known = [name for name in earlier if isinstance(name, str) and Path(name).name == name]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        known = []  # no run, or a damaged one
+    names = dict.fromkeys([*models, *known])
+    return [f"{filenames.MODEL_COPIES}/{name}/{filenames.MODEL}" for name in names]
 
 
 _SLUG_CHARACTERS = 40

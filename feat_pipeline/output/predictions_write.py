@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.files import atomic_path
+from analysis import filenames
 from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
@@ -37,9 +37,7 @@ class GrowingFile:
     def __init__(self, folder: OutputFolder, name: str) -> None:
         self._folder = folder
         self._stack = contextlib.ExitStack()
-        with named_errors(folder.path):
-            temporary = self._stack.enter_context(atomic_path(folder.path / name))
-            self._file = self._stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+        self._file = self._stack.enter_context(folder.open(name))
         self.path = folder.path / name
 
     def write(self, text: str) -> None:
@@ -49,8 +47,7 @@ class GrowingFile:
 
     def finish(self) -> None:
         """Let the file take its place."""
-        with named_errors(self._folder.path):
-            self._stack.close()
+        self._stack.close()
 
     def discard(self, error: BaseException) -> None:
         """Remove what was written, unless the file has taken its place."""
@@ -84,8 +81,8 @@ class PredictionsWriter:
             self._columns.insert(len(PLACE), "face_id")
             smooth = ["smooth_label", *(f"smooth_p_{emotion}" for emotion in self._classes)]
             self._columns[-1:-1] = smooth
-        self._rows = GrowingFile(folder, "predictions.csv")
-        self._reasons = GrowingFile(folder, "explanations.jsonl")
+        self._rows = GrowingFile(folder, filenames.PREDICTIONS)
+        self._reasons = GrowingFile(folder, filenames.EXPLANATIONS)
         if len(models) > 1:
             self._columns.insert(-1, "agree")
         self._write_row(self._columns)
@@ -145,7 +142,7 @@ class PredictionsWriter:
             with named_errors(self._folder.path):  # so that a report needs nothing but this folder
                 for name, model in self._models.items():
                     if hasattr(model, "coef_"):
-                        model.save(self._folder.path / "models" / name)
+                        model.save(self._folder.path / filenames.MODEL_COPIES / name)
             self._rows.finish()
             self._reasons.finish()
         except BaseException as error:

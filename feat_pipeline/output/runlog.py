@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from feat_pipeline.extract.measure import Measured
 from feat_pipeline.extract.tally import Tally
 from feat_pipeline.output.folder import OutputFolder
@@ -106,8 +107,8 @@ class RunLog:
 
     def write(self, folder: OutputFolder) -> None:
         """Write ``skipped.csv`` and ``run.json``."""
-        folder.write("skipped.csv", self.skipped_frame().to_csv(index=False))
-        folder.write_json("run.json", self.record())
+        folder.write(filenames.SKIPPED, self.skipped_frame().to_csv(index=False))
+        folder.write_json(filenames.RUN, self.record())
 
     def skip(self, skipped: Skipped, kind: str) -> None:
         """List what has no result, and count it by its kind."""

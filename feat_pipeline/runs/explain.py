@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis import filenames
 from analysis.errors import ModelError
-from analysis.files import atomic_path
 from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract.tally import NOT_MEASURED
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import load_model, model_name
-from feat_pipeline.output.folder import OutputFolder
+from feat_pipeline.output.folder import OutputFolder, model_copies
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress
 from feat_pipeline.sources.frame import PathLike
@@ -31,12 +29,12 @@ if TYPE_CHECKING:
     from analysis.logit import MultinomialLogit
 
 OUTPUTS = (
-    "predictions.csv",
-    "explanations.jsonl",
-    "contributions.csv",
-    "counterfactuals.csv",
-    "skipped.csv",
-    "run.json",
+    filenames.PREDICTIONS,
+    filenames.EXPLANATIONS,
+    filenames.CONTRIBUTIONS,
+    filenames.COUNTERFACTUALS,
+    filenames.SKIPPED,
+    filenames.RUN,
 )
 DRAWS = 500
 MANY_FACES = 200
@@ -108,7 +106,7 @@ def explain_table(
             f"model {name}: has no coefficients; only a regression on AUs explains itself. "
             f"Predict with it, and explain its answers with 'feat-pipeline surrogate'"
         )
-    folder = OutputFolder(out, (*OUTPUTS, f"models/{name}/model.json"), overwrite=overwrite)
+    folder = OutputFolder(out, (*OUTPUTS, *model_copies(out, [name])), overwrite=overwrite)
     parameters = {"table": str(table), "model": str(model), "target": target, "rival": rival}
     log = RunLog("explain", {**parameters, "baseline": baseline, "person": person}, models=[name])
     whole = AUTable.read(str(table))
@@ -118,8 +116,8 @@ def explain_table(
     with folder.all_or_nothing():
         run.write(folder, explained, counterfactuals)
         with named_errors(folder.path):
-            regression.save(folder.path / "models" / name)
-        folder.write_json("run.json", log.record() | run.facts())
+            regression.save(folder.path / filenames.MODEL_COPIES / name)
+        folder.write_json(filenames.RUN, log.record() | run.facts())
     if report:
         from analysis.report import build_report
 
@@ -179,7 +177,7 @@ class _Run:
         classes = [str(emotion) for emotion in self.model.classes_]
         rows, changes = [], []
         kinds = self._kinds(len(explained)) if counterfactuals else ()
-        with _open(folder, "explanations.jsonl") as lines, _open(folder, "contributions.csv") as cells:
+        with folder.open(filenames.EXPLANATIONS) as lines, folder.open(filenames.CONTRIBUTIONS) as cells:
             tidy = csv.writer(cells, lineterminator="\n")
             faces = zip(self.places, explained, strict=True)
             for place, explanation in progress(faces, total=len(explained), unit="face"):
@@ -192,12 +190,12 @@ class _Run:
                 _write_contributions(tidy, place, explanation, header=cells.tell() == 0)
                 changes += [{**_which(place), **row} for row in (found.rows() if found else ())]
         predictions = pd.DataFrame(rows, columns=prediction_columns(classes))
-        folder.write("predictions.csv", predictions.to_csv(index=False, float_format="%.6g"))
+        folder.write(filenames.PREDICTIONS, predictions.to_csv(index=False, float_format="%.6g"))
         if counterfactuals:
             text = pd.DataFrame(changes).to_csv(index=False, float_format="%.6g")
-            folder.write("counterfactuals.csv", text)
+            folder.write(filenames.COUNTERFACTUALS, text)
         skipped = pd.DataFrame(self.skipped, columns=["input", "frame", "reason"])
-        folder.write("skipped.csv", skipped.to_csv(index=False))
+        folder.write(filenames.SKIPPED, skipped.to_csv(index=False))
 
     def facts(self) -> dict[str, Any]:
         """Entries of run.json."""
@@ -249,17 +247,6 @@ def _write_contributions(
     front = [*_which(place).values(), explanation.target, explanation.rival]
     for row in rows:
         tidy.writerow([*front, *(f"{v:.6g}" if isinstance(v, float) else v for v in row.values())])
-
-
-@contextlib.contextmanager
-def _open(folder: OutputFolder, name: str) -> Iterator[TextIO]:
-    """Open a file that appears whole or not at all."""
-    with (
-        named_errors(folder.path),
-        atomic_path(folder.path / name) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        yield file
 
 
 def _validity(table: AUTable) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis import filenames
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable.write import write_tables
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FORMATS = ("csv", "parquet")
 ENGINES = ("local", "ray")
 Engine = Callable[[Sequence[Task], UnfinishedRows], Iterator[Task]]
-OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json")
+OUTPUTS = (*filenames.AU_TABLE, filenames.SKIPPED, filenames.RUN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,13 +235,10 @@ class _Job:
     def _write(self, folder: OutputFolder, format: str, parts: UnfinishedRows, keys: Sequence[str]) -> None:
         """Write all results, or none."""
         folder.clear()
-        try:
+        with folder.all_or_nothing():
             rows = self._log.tally.faces
             write_tables(self._tables(parts, keys), folder.path / f"aus.{format}", rows=rows)
             self._log.write(folder)
-        except BaseException:
-            folder.clear()
-            raise
 
     def _settings(self) -> dict[str, Any]:
         from feat_pipeline import __version__

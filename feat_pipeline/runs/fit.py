@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from analysis.inference import Inference
     from analysis.logit import MultinomialLogit
 
-INFERRED = ("inference.json", "log_odds.csv", "marginal_effects.csv", "joint.csv", "prototypes.csv")
-OUTPUTS = ("model.json", "coefficients.csv", *INFERRED, "run.json")
+INFERRED = ("log_odds.csv", "marginal_effects.csv", "joint.csv", "prototypes.csv")
+OUTPUTS = (*filenames.OF_A_MODEL, *INFERRED, filenames.RUN)
 MANY_CLASSES = 20
 
 
@@ -147,7 +148,7 @@ def fit(
     folder.clear()
     with folder.all_or_nothing():
         _write(folder, model, found)
-        folder.write_json("run.json", log.record() | {"scores": model.scores_, "notes": model.notes_})
+        folder.write_json(filenames.RUN, log.record() | {"scores": model.scores_, "notes": model.notes_})
     if report:
         from analysis.report import build_report
 

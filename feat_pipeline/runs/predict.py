@@ -12,11 +12,12 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS, model_name
-from feat_pipeline.output.folder import OutputFolder, slug
+from feat_pipeline.output.folder import OutputFolder, model_copies, slug
 from feat_pipeline.output.pictures import FOLDERS, Drawing, PicturesWriter
 from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from feat_pipeline.sources.sampling import Sampling
 
 OUTPUTS = (
-    "predictions.csv",
-    "explanations.jsonl",
-    "skipped.csv",
-    "run.json",
+    filenames.PREDICTIONS,
+    filenames.EXPLANATIONS,
+    filenames.SKIPPED,
+    filenames.RUN,
     "faces/*.jpg",
     "annotated/*.jpg",
     "annotated/*.mp4",
@@ -151,7 +152,7 @@ def predict_files(
         raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
     drawing = Drawing(annotate=annotate, emoji=emoji, emoji_set=emoji_set, hide=hide, crops=crops)
     files = _without_results(find_photos(paths, videos=VIDEO_SUFFIXES), Path(out))
-    copies = [f"models/{model_name(model)}/model.json" for model in models]
+    copies = model_copies(out, map(model_name, models))
     folder = OutputFolder(out, (*OUTPUTS, *copies), overwrite=overwrite)
     predictor = Predictor(models=models, detector=detector, tta=tta)
     pictures = drawing.read_emoji(predictor.models)

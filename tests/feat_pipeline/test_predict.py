@@ -155,6 +155,16 @@ def test_overwriting_removes_the_pictures_of_the_run_before(fakes, model_dir, ph
     assert list((out / "annotated").iterdir()) == []
 
 
+def test_overwriting_removes_the_models_of_the_run_before_and_no_others(fakes, model_dir, photos, tmp_path):
+    out = tmp_path / "out"
+    other = MultinomialLogit.load(model_dir).save(tmp_path / "other").parent
+    predict_files(photos / "two.png", out=out, models=[model_dir, other])
+    (out / "models" / "mine").mkdir()
+    (out / "models" / "mine" / "model.json").touch()
+    predict_files(photos / "two.png", out=out, models=[model_dir], overwrite=True)
+    assert sorted(path.name for path in (out / "models").iterdir()) == ["mine", "tiny"]
+
+
 def test_results_among_the_photos_are_not_taken_for_photos(fakes, model_dir, photos):
     predict_files(photos, out=photos, models=[model_dir], annotate=True)
     result = predict_files(photos, out=photos, models=[model_dir], annotate=True, overwrite=True)

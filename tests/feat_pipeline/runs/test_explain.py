@@ -114,6 +114,14 @@ def test_a_table_without_pictures_still_gives_a_report(aus, model_dir, tmp_path)
     assert "photo11.jpg" in page
 
 
+def test_overwriting_removes_the_model_of_the_run_before(aus, model_dir, tmp_path):
+    out = tmp_path / "out"
+    other = MultinomialLogit.load(model_dir).save(tmp_path / "other").parent
+    explain_table(aus, model=other, out=out, counterfactuals=False)
+    explain_table(aus, model=model_dir, out=out, counterfactuals=False, overwrite=True)
+    assert [path.name for path in (out / "models").iterdir()] == ["tiny"]
+
+
 def test_earlier_results_are_kept_unless_told_otherwise(aus, model_dir, tmp_path):
     explain_table(aus, model=model_dir, out=tmp_path / "out", counterfactuals=True)
     with pytest.raises(OutputError, match="already holds"):

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.inference import Inference
 from analysis.logit import MultinomialLogit
+from analysis.results import save_result
 from feat_pipeline.errors import UsageError
 from feat_pipeline.runs.fit import fit
 
@@ -96,6 +97,13 @@ def test_a_ridge_that_was_asked_for_is_no_fallback_where_inference_is_not_valid(
 def test_a_fit_without_inference_leaves_none_of_an_earlier_one(table, tmp_path):
     out = tmp_path / "out"
     fit(table, out=out, label_column="mood", inference=True)
+    fit(table, out=out, label_column="mood", overwrite=True)
+    assert names(out) == ["coefficients.csv", "model.json", "run.json"]
+
+
+def test_a_fit_over_a_surrogate_is_not_taken_for_one(table, tmp_path):
+    out = tmp_path / "out"
+    save_result(out, "surrogate", {}, {})
     fit(table, out=out, label_column="mood", overwrite=True)
     assert names(out) == ["coefficients.csv", "model.json", "run.json"]
 
