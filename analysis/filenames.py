@@ -19,6 +19,10 @@ COEFFICIENTS = "coefficients.csv"
 MODEL_COPIES = "models"
 """The subfolder of the regressions that explained a folder's predictions."""
 
+CHECKPOINT = "checkpoint.pt"
+CURVES = "curves.csv"
+CURVES_FIGURE = "curves.png"
+
 RESULT_KINDS = ("inference", "comparison", "surrogate", "agreement")
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from analysis.filenames import AUS_CSV
 from feat_pipeline.commands.options import add_command, add_output
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.detect import DETECTORS
@@ -111,7 +112,7 @@ def _pairs(text: str) -> dict[str, str]:
 def _train(arguments: argparse.Namespace) -> int:
     if arguments.model == GAN:
         return _train_gan(arguments)
-    from feat_pipeline.runs.train import AU_OUTPUTS, OUTPUTS, train_model
+    from feat_pipeline.runs.train import OUTPUTS, train_model
 
     settings = {name: getattr(arguments, name) for name in SETTINGS}
     learned = train_model(
@@ -138,9 +139,8 @@ def _train(arguments: argparse.Namespace) -> int:
         say(line)
     for name, value in learned.scores.items():
         print(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
-    print_paths(
-        arguments.out, [name for name in (*OUTPUTS, *AU_OUTPUTS[:1]) if Path(arguments.out, name).is_file()]
-    )
+    written = [name for name in (*OUTPUTS, AUS_CSV) if Path(arguments.out, name).is_file()]
+    print_paths(arguments.out, written)
     return EXIT_SOME_FAILED if learned.skipped else EXIT_DONE
 
 

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from analysis.filenames import CHECKPOINT
 from feat_pipeline.errors import TrainingError, UsageError
 from feat_pipeline.generator.augment import DiffAugment
 from feat_pipeline.generator.nets import Discriminator, Generator
 from feat_pipeline.progress import progress
-from feat_pipeline.training.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpoint, write_checkpoint
+from feat_pipeline.training.checkpoint import read_checkpoint, refuse_checkpoint, write_checkpoint
 from feat_pipeline.training.recipe import Examples
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from analysis import filenames
 from feat_pipeline.errors import InputError
 from feat_pipeline.registry import resolve
 from feat_pipeline.weights.shipped import models_dir
@@ -20,7 +21,7 @@ DEFAULT_MODELS: tuple[str, ...] = ("logit-embedded",)  # the others have no coef
 GENERATORS: tuple[str, ...] = (
     "gan-fer2013",
 )  # shipped too, but they make faces: see feat_pipeline.generator.model
-MODEL_FILE = "model.json"
+MODEL_FILE = filenames.MODEL
 
 # The `format` that a model file states -> the class whose `load` reads it.
 LOADERS: dict[str, str] = {

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from analysis import filenames
 from analysis.facs import in_order
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
@@ -18,7 +19,7 @@ from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE
 
-WEIGHTS_FILE = "weights.safetensors"
+WEIGHTS_FILE = filenames.WEIGHTS
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What goes wrong where a model's parts do not fit together."""
 Model = TypeVar("Model")

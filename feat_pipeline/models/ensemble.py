@@ -15,7 +15,8 @@ from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE, EmotionModel, load_model
-from feat_pipeline.models.base import DAMAGED, check_fitted
+from feat_pipeline.models.base import DAMAGED, WEIGHTS_FILE, check_fitted
+from feat_pipeline.sources.frame import PathLike
 
 FORMAT, VERSION = "ensemble", 1
 _MOST_STEPS, _SMALL_STEP = 10_000, 1e-7
@@ -184,6 +185,14 @@ class Ensemble:
         except DAMAGED as error:
             raise InputError(f"{file}: is no usable model ({error}); save or copy it again") from None
 
+    def files(self) -> list[str]:
+        """Name the files that `save` writes for the members, by their paths below the ensemble's folder."""
+        names = []
+        for name, member in self.members.items():
+            nested = member.files() if isinstance(member, Ensemble) else []
+            names += [f"{name}/{file}" for file in (MODEL_FILE, WEIGHTS_FILE, *nested)]
+        return names
+
     @property
     def shares(self) -> dict[str, float]:
         """Each member's share of the vote; they sum to 1."""
@@ -232,6 +241,32 @@ class Ensemble:
         answers = member.predict_proba(self._part(X, member.consumes))
         answers = answers[:, [classes.index(c) for c in self.classes_.tolist()]]
         return answers / answers.sum(axis=1, keepdims=True) if len(classes) > len(self.classes_) else answers
+
+
+def saved_files(path: PathLike) -> list[str]:
+    """Name the files of the members of an ensemble that was saved, by their paths below its folder.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the ensemble.
+
+    Returns
+    -------
+    list of str
+        Empty where the folder holds no ensemble; without the members that are others than were saved.
+    """
+    folder, names = Path(path), []
+    try:
+        content = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+        members = dict(content["members"]) if content["format"] == FORMAT else {}
+        for name, digest in members.items():
+            if _NAME.fullmatch(name) and _digest(folder / name / MODEL_FILE) == digest:
+                nested = saved_files(folder / name)
+                names += [f"{name}/{file}" for file in (MODEL_FILE, WEIGHTS_FILE, *nested)]
+    except (OSError, *DAMAGED):
+        pass  # what cannot be told to be a member's stays
+    return names
 
 
 def vote_weights(answers: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -47,7 +47,8 @@ class OutputFolder:
         if not os.fspath(path):
             raise OutputError("out: expected a folder, got an empty name; name one with --out")
         self.path = Path(path)
-        self._names = (*names, filenames.REPORT)  # a report of earlier results must not outlive them
+        # a report of earlier results must not outlive them
+        self._names = tuple(dict.fromkeys([*names, filenames.REPORT]))
         self._kept = tuple(kept)
         self._check_writable()
         earlier = self._present(self._names + self._kept)
@@ -146,6 +147,15 @@ def only_run(folder: PathLike) -> Iterator[None]:
         lock.release()
 
 
+def earlier_run(folder: PathLike) -> dict[str, Any]:
+    """Read the ``run.json`` that an earlier run left in a folder; empty where there is none to read."""
+    try:
+        found = json.loads((Path(folder) / filenames.RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def model_copies(folder: PathLike, models: Iterable[str]) -> list[str]:
     """Name the copies of models in a folder of results: of these, and of those that its last run used.
 
@@ -155,13 +165,10 @@ def model_copies(folder: PathLike, models: Iterable[str]) -> list[str]:
     models : iterable of str
         Names of the models of the run that is about to write into it.
     """
-    try:
-        earlier = json.loads((Path(folder) / filenames.RUN).read_text(encoding="utf-8"))["models"]
-        known = [name for name in earlier if isinstance(name, str) and Path(name).name == name]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        known = []  # no run, or a damaged one
-    names = dict.fromkeys([*models, *known])
-    return [f"{filenames.MODEL_COPIES}/{name}/{filenames.MODEL}" for name in names]
+    known = earlier_run(folder).get("models")
+    earlier = known if isinstance(known, list) else []
+    safe = [name for name in earlier if isinstance(name, str) and Path(name).name == name]
+    return [f"{filenames.MODEL_COPIES}/{name}/{filenames.MODEL}" for name in dict.fromkeys([*models, *safe])]
 
 
 _SLUG_CHARACTERS = 40

@@ -104,7 +104,7 @@ def compare_backends(
     tables = _named([path for path in given if path.suffix.lower() in TABLES])
     media = [path for path in given if path.suffix.lower() not in TABLES]
     names = _backends(backends, 2 - len(tables)) if media else []
-    written = (*OUTPUTS, *(f"aus-{name}{suffix}" for name in names for suffix in (".csv", ".meta.json")))
+    written = (*OUTPUTS, *(f"aus-{name}{suffix}" for name in BACKENDS for suffix in (".csv", ".meta.json")))
     folder = None if out is None else OutputFolder(out, written, overwrite=overwrite)
     measured = _Measuring()
     if media:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis import filenames
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.models import MODEL_FILE, load_model, model_name
-from feat_pipeline.models.ensemble import Ensemble, vote_weights
+from feat_pipeline.models import load_model, model_name, model_path
+from feat_pipeline.models.ensemble import Ensemble, saved_files, vote_weights
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.sources.frame import PathLike
@@ -17,7 +19,7 @@ from feat_pipeline.sources.frame import PathLike
 if TYPE_CHECKING:
     from feat_pipeline.models import EmotionModel
 
-OUTPUTS = (MODEL_FILE, "run.json")
+OUTPUTS = (*filenames.OF_A_MODEL, filenames.RUN)
 
 
 def combine(
@@ -60,7 +62,8 @@ def combine(
     InputError, AnalysisError
         A model, the predictions or the labels cannot be read, or a model's answers are missing.
     UsageError
-        Fewer than two models, two of one name, models that do not go together, weights that do not fit.
+        Fewer than two models, two of one name, models that do not go together, weights that do not fit, or
+        a model that lies where its copy would.
     OutputError
         ``out`` cannot be written, or holds a model and ``overwrite`` is false.
     """
@@ -71,7 +74,7 @@ def combine(
     names = [model_name(model) for model in models]
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError(f"models: expected two or more of different names, got {', '.join(names) or 'none'}")
-    folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    _check_apart(models, names, Path(out))
     log = RunLog(
         "combine",
         {
@@ -84,13 +87,26 @@ def combine(
     )
     members = {name: load_model(model) for name, model in zip(names, models, strict=True)}
     ensemble = Ensemble(members, weights=weights, common=common)
+    outputs = dict.fromkeys([*OUTPUTS, *ensemble.files(), *saved_files(out)])
+    folder = OutputFolder(out, outputs, overwrite=overwrite)
     notes: list[str] = []
     if predictions is not None and labels is not None:
         ensemble.weights, notes = _chosen(members, ensemble.classes_, predictions, labels)
     folder.clear()
-    ensemble.save(folder.path)
-    folder.write_json("run.json", log.record() | {"weights": ensemble.shares, "notes": notes})
+    with folder.all_or_nothing():
+        ensemble.save(folder.path)
+        folder.write_json(filenames.RUN, log.record() | {"weights": ensemble.shares, "notes": notes})
     return ensemble, notes
+
+
+def _check_apart(models: Sequence[PathLike], names: Sequence[str], out: Path) -> None:
+    """Refuse to put the copy of a member where the member itself lies."""
+    for model, name in zip(models, names, strict=True):
+        if model_path(model).resolve().parent == (out / name).resolve():
+            raise UsageError(
+                f"out: {out / name} is one of the models themselves, and its copy would take its place; "
+                f"name another folder with --out"
+            )
 
 
 def _chosen(

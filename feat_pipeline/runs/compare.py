@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
@@ -18,7 +19,13 @@ from feat_pipeline.sources.frame import PathLike
 if TYPE_CHECKING:
     from analysis.compare import Comparison
 
-OUTPUTS = ("comparison.json", "scores.csv", "per_class.csv", "disagreements.csv", "run.json")
+OUTPUTS = (
+    filenames.result_file("comparison"),
+    "scores.csv",
+    "per_class.csv",
+    "disagreements.csv",
+    filenames.RUN,
+)
 
 
 def compare_files(
@@ -91,7 +98,7 @@ def compare_files(
             result.save(folder.path)
         for name in ("scores", "per_class", "disagreements"):
             folder.write(f"{name}.csv", result.tables[name].to_csv(index=False, float_format="%.6g"))
-        folder.write_json("run.json", log.record() | {"notes": result.facts["notes"]})
+        folder.write_json(filenames.RUN, log.record() | {"notes": result.facts["notes"]})
     build_report(folder.path, pictures=Path(paths[0]).parent)
     return result
 

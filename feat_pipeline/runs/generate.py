@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis import filenames
 from feat_pipeline.errors import UsageError
 from feat_pipeline.generator.model import SHIPPED, FaceGenerator, face_grid, packed_png
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 
 GRID = "grid.png"
-OUTPUTS = ("faces/*.png", GRID, "faces.csv", "run.json")
+OUTPUTS = ("faces/*.png", GRID, "faces.csv", filenames.RUN)
 
 
 def write_generated(
@@ -61,7 +62,7 @@ def write_generated(
         folder.write(GRID, packed_png(face_grid(faces, columns_of(n)), said))
         lines = [f"{name},{emotion},{Path(model).name},{seed}" for name in names]
         folder.write("faces.csv", "\n".join(["file,emotion,generator,seed", *lines]) + "\n")
-        folder.write_json("run.json", log.record() | {"made": n})
+        folder.write_json(filenames.RUN, log.record() | {"made": n})
     return [*names, *OUTPUTS[1:]]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis import filenames
 from feat_pipeline.models.teachable import TeachableMachine
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 
-OUTPUTS = ("model.json", "weights.safetensors", "run.json")
+OUTPUTS = (filenames.MODEL, filenames.WEIGHTS, filenames.RUN)
 
 
 def import_export(folder: str | Path, *, out: str | Path, overwrite: bool = False) -> TeachableMachine:
@@ -30,11 +31,11 @@ def import_export(folder: str | Path, *, out: str | Path, overwrite: bool = Fals
     OutputError
         ``out`` cannot be written, or holds results and ``overwrite`` is false.
     """
-    results = OutputFolder(out, OUTPUTS, overwrite=overwrite)
+    results = OutputFolder(out, (*OUTPUTS, *filenames.OF_A_MODEL), overwrite=overwrite)
     log = RunLog("models import", {"folder": str(folder)})
     model = TeachableMachine.from_export(folder)
     results.clear()
     with results.all_or_nothing():
         model.save(results.path)
-        results.write_json("run.json", log.record())
+        results.write_json(filenames.RUN, log.record())
     return model

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.autable import LANDMARK_COLUMNS, POSE_COLUMNS, AUTable
+from analysis import filenames
+from analysis.autable import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS, AUTable
 from analysis.errors import TableError
 from analysis.facs import canonical_emotion
 from feat_pipeline.errors import InputError, UsageError
@@ -47,13 +48,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("csv", "parquet")
-OUTPUTS = ("aus.csv", "aus.meta.json", "aus.parquet", "skipped.csv", "run.json", "openface/*.csv")
+OUTPUTS = (*filenames.AU_TABLE, filenames.SKIPPED, filenames.RUN, "openface/*.csv")
 #: OpenFace loads its models anew for each lot of photos, which takes seconds; pixels bound the disk it takes.
 MOST_PHOTOS, MOST_PIXELS = 500, 400_000_000
 
 _COLUMNS = (
-    "input", "frame", "time_s", "face", "x", "y", "w", "h", "confidence", *POSE_COLUMNS, *AU_COLUMNS,
-    *LANDMARK_COLUMNS, *PRESENT_COLUMNS, *GAZE_COLUMNS,
+    *ID_COLUMNS, *POSE_COLUMNS, *AU_COLUMNS, *LANDMARK_COLUMNS, *PRESENT_COLUMNS, *GAZE_COLUMNS,
 )  # fmt: skip
 _LONGEST_NAME = 120
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from analysis.results import load_result
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
@@ -26,7 +27,13 @@ from feat_pipeline.sources.photos import find_photos, read_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTPUTS = ("saliency.csv", "agreement.json", "skipped.csv", "run.json", "figures/*.png")
+OUTPUTS = (
+    "saliency.csv",
+    filenames.result_file("agreement"),
+    filenames.SKIPPED,
+    filenames.RUN,
+    "figures/*.png",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +160,8 @@ def saliency_files(
             folder.write(name, figure)
         with named_errors(folder.path):
             result.save(folder.path)
-        folder.write("skipped.csv", log.skipped_frame().to_csv(index=False))
-        folder.write_json("run.json", record)
+        folder.write(filenames.SKIPPED, log.skipped_frame().to_csv(index=False))
+        folder.write_json(filenames.RUN, record)
     from analysis.report import build_report
 
     build_report(folder.path)
@@ -194,7 +201,7 @@ def _people(photos: list[Path], pattern: str) -> dict[str, str]:
 def _of_surrogate(against: PathLike) -> dict[str, Any]:
     """Tell of a surrogate whom it stands in for, and how well."""
     folder = model_path(against).parent
-    if not (folder / "surrogate.json").is_file():
+    if not (folder / filenames.result_file("surrogate")).is_file():
         return {"surrogate": None}
     facts = load_result(folder, "surrogate")[0]
     return {"surrogate": {key: facts[key] for key in ("explains", "usable", "verdict")}}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis import filenames
 from analysis.errors import ModelError
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError, UsageError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from feat_pipeline.runs.extract import ExtractResult
     from feat_pipeline.sources.sampling import Sampling
 
-OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", "skipped.csv", "run.json")
+OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", filenames.SKIPPED, filenames.RUN)
 TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
 FIGURES = 20
 """Persons who get a figure; those seen most."""
@@ -162,8 +163,8 @@ def series_files(
         for number, person in enumerate(drawn):
             folder.write(_figure_name(number, person), _figure(found, events, person, list(answers.columns)))
         skipped = measured.skipped.to_csv(index=False) if measured else "input,frame,reason\n"
-        folder.write("skipped.csv", skipped)
-        folder.write_json("run.json", record)
+        folder.write(filenames.SKIPPED, skipped)
+        folder.write_json(filenames.RUN, record)
     return SeriesResult(found, events, record, errors, notes)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis import filenames
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from analysis.surrogate import Surrogate
 
 OUTPUTS = (
-    "surrogate.json",
-    "model.json",
+    *filenames.OF_A_MODEL,
     "fidelity.csv",
     "stability.csv",
     "faces.csv",
-    "explanations.jsonl",
-    "run.json",
+    filenames.EXPLANATIONS,
+    filenames.RUN,
 )
-
-
 MOST_EXPLAINED = 1000
 """Held-out faces whose reasons are written: each takes about 16 kB."""
 
@@ -126,9 +124,9 @@ def surrogate_files(
         for each in ("fidelity", "stability", "faces"):
             folder.write(f"{each}.csv", result.tables[each].to_csv(index=False, float_format="%.6g"))
         if result.usable:
-            folder.write("explanations.jsonl", _reasons(result, table, frame))
+            folder.write(filenames.EXPLANATIONS, _reasons(result, table, frame))
         facts = {"backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale}}
-        folder.write_json("run.json", log.record() | facts | {"notes": result.facts["notes"]})
+        folder.write_json(filenames.RUN, log.record() | facts | {"notes": result.facts["notes"]})
     build_report(folder.path, pictures=Path(predictions).parent)
     return result
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis import filenames
 from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.held_out import HeldOut, parts_of_faces, parts_of_table
@@ -17,15 +18,17 @@ from feat_pipeline.datasets.read import list_pictures, read_faces
 from feat_pipeline.errors import UsageError, require
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import LOADERS, TRAINABLE, TRAINED_WITH, load_model
+from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.registry import resolve
 from feat_pipeline.runs.train_aus import DETECTOR, LabelledAUs, measure_pictures
-from feat_pipeline.runs.train_folder import CHECKPOINT, same_data, training_folder
+from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike
 from feat_pipeline.sources.photos import PHOTO_SUFFIXES
 
-OUTPUTS = ("model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json")
-AU_OUTPUTS = ("aus.csv", "aus.meta.json")
+OUTPUTS = (
+    filenames.MODEL, filenames.WEIGHTS, filenames.CURVES, filenames.CURVES_FIGURE, filenames.RUN
+)  # fmt: skip
 LEARNERS = {**TRAINABLE, "logit": LOADERS["multinomial-logit"]}
 
 
@@ -137,7 +140,9 @@ def train_model(
     _check_fit(name, model, device, resume)
     data = Path(data)
     photos = factory.consumes == "aus" and data.is_dir() and _holds_photos(data)
-    folder = training_folder(Path(out), (*OUTPUTS, *(AU_OUTPUTS if photos else ())), resume, overwrite)
+    measured = photos or _holds_measured(Path(out), data)
+    table = filenames.AU_TABLE if measured else ()
+    folder = training_folder(Path(out), OUTPUTS, resume, overwrite, kept=table)
     parameters: dict[str, Any] = {"model": name, "data": str(data), "kind": kind, "person": person}
     parameters |= {"labels": _text(labels), "label_column": label_column, "votes": _text(votes)}
     parameters |= {"classes": None if classes is None else list(classes), "merge": dict(merge or {})}
@@ -163,22 +168,25 @@ def train_model(
         model.recipe = replace(model.recipe, batch=min(model.recipe.batch, max(2, len(parts.y) // 4)))
     if not resume:
         folder.clear()
-    same_data(folder, parts, resume)
+    digest = {"digest": parts.digest(), "learned": len(parts.y), "judged": len(parts.judged_y)}
+    same_data(folder, digest, resume)
     if photos:
         with named_errors(folder.path):
-            aus.table.write(folder.path / AU_OUTPUTS[0])
+            aus.table.write(folder.path / filenames.AUS_CSV)
     try:
         _fit(model, parts, folder.path, resume, device, report)
-        with named_errors(folder.path):
-            model.save(folder.path)
+        with folder.all_or_nothing():
+            with named_errors(folder.path):
+                model.save(folder.path)
+            written = load_model(folder.path)
+            scores = _scores(written, parts)
+            notes = (*known.notes, *parts.notes, *getattr(model, "notes_", ()))
+            found = {"scores": scores, "notes": notes, "skipped": known.skipped}
+            folder.write_json(filenames.RUN, log.record() | found)
     except BaseException as error:
-        if (folder.path / CHECKPOINT).is_file():
-            error.add_note(f"the epochs done until then are in {folder.path}, and --resume goes on from them")
+        if (note := going_on(folder)) is not None:
+            error.add_note(note)
         raise
-    written = load_model(folder.path)
-    scores = _scores(written, parts)
-    notes = (*known.notes, *parts.notes, *getattr(model, "notes_", ()))
-    folder.write_json("run.json", log.record() | {"scores": scores, "notes": notes, "skipped": known.skipped})
     return Learned(written, scores, notes, known.skipped)
 
 
@@ -216,6 +224,11 @@ def _tabled(data: Path, labels: PathLike | None, column: str | None, person: str
 
 def _holds_photos(folder: Path) -> bool:
     return any(file.suffix.lower() in PHOTO_SUFFIXES for file in folder.rglob("*"))
+
+
+def _holds_measured(out: Path, data: Path) -> bool:
+    """Whether a folder holds AUs that an earlier training measured, other than the data of this one."""
+    return earlier_run(out).get("command") == "train" and data.resolve().parent != out.resolve()
 
 
 def _parts_of_aus(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from analysis import filenames
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.held_out import LEARNED
 from feat_pipeline.datasets.read import read_faces
-from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.errors import InputError
 from feat_pipeline.files import named_errors
 from feat_pipeline.generator.loop import GanRecipe, train_networks
 from feat_pipeline.generator.model import (
@@ -25,20 +26,18 @@ from feat_pipeline.generator.model import (
     packed_png,
 )
 from feat_pipeline.generator.nets import Discriminator, Generator
-from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.train_folder import training_folder
+from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.training.batches import pick_device
-from feat_pipeline.training.checkpoint import CHECKPOINT, CURVES
 from feat_pipeline.training.recipe import Examples
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURE = "curves.png"
 SAMPLES = "samples"
-OUTPUTS = ("model.json", "weights.safetensors", CURVES, FIGURE, "run.json")
-_DATA = "data.json"
+OUTPUTS = (
+    filenames.MODEL, filenames.WEIGHTS, filenames.CURVES, filenames.CURVES_FIGURE, filenames.RUN
+)  # fmt: skip
 _COLUMNS = 10  # of the sample grid: a row an emotion
 
 
@@ -108,9 +107,9 @@ def train_gan(
         folder.clear()
         for grid in (folder.path / SAMPLES).glob("epoch-*.png"):
             grid.unlink()
-    _same_data(folder, faces, generator, resume)
+    same_data(folder, _fingerprint(faces), resume)
 
-    def told(averaged: Generator, row: dict[str, float]) -> None:
+    def write_samples(averaged: Generator, row: dict[str, float]) -> None:
         folder.write(f"{SAMPLES}/epoch-{row['epoch']:03d}.png", _samples(averaged, len(faces.classes)))
         if report is not None:
             report(row)
@@ -118,18 +117,19 @@ def train_gan(
     try:
         state, rows = train_networks(
             *nets, Examples(faces.images, faces.labels), recipe, work=folder.path, resume=resume,
-            device=place, judge=judge, report=told,
+            device=place, judge=judge, report=write_samples,
         )  # fmt: skip
+        generator.weights_ = {name: value.numpy() for name, value in state.items()}
+        with folder.all_or_nothing():
+            generator.save(folder.path)
+            draw_gan_curves(_frame(rows), folder.path / filenames.CURVES_FIGURE)
+            counts = {name: int((faces.emotions == name).sum()) for name in faces.classes}
+            learned = {"learned": len(faces), "by emotion": counts, "skipped": known.skipped}
+            folder.write_json(filenames.RUN, log.record() | learned)
     except BaseException as error:
-        if (folder.path / CHECKPOINT).is_file():
-            error.add_note(f"the epochs done until then are in {folder.path}, and --resume goes on from them")
+        if (note := going_on(folder)) is not None:
+            error.add_note(note)
         raise
-    generator.weights_ = {name: value.numpy() for name, value in state.items()}
-    generator.save(folder.path)
-    draw_gan_curves(_frame(rows), folder.path / FIGURE)
-    counts = {name: int((faces.emotions == name).sum()) for name in faces.classes}
-    learned = {"learned": len(faces), "by emotion": counts, "skipped": known.skipped}
-    folder.write_json("run.json", log.record() | learned)
     return FaceGenerator.load(folder.path)
 
 
@@ -201,21 +201,8 @@ def _frame(rows: list[dict[str, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _same_data(folder: OutputFolder, faces: LabelledFaces, generator: FaceGenerator, resume: bool) -> None:
-    """Keep the fingerprint of the faces, or refuse to go on with others."""
-    import hashlib
-
+def _fingerprint(faces: LabelledFaces) -> dict[str, Any]:
     digest = hashlib.blake2b(digest_size=16)
     for part in (faces.images, faces.labels):
         digest.update(np.ascontiguousarray(part).tobytes())
-    content = {"digest": digest.hexdigest(), "learned": len(faces), "classes": list(faces.classes)}
-    if not resume:
-        folder.write_json(_DATA, content)
-        return
-    path = folder.path / _DATA
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); begin anew with --overwrite") from None
-    if before != content:
-        raise UsageError(f"{folder.path}: was begun with other faces or classes; train anew elsewhere")
+    return {"digest": digest.hexdigest(), "learned": len(faces), "classes": list(faces.classes)}

@@ -11,12 +11,10 @@ from typing import Any
 
 import torch
 
+from analysis.filenames import CHECKPOINT, CURVES
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
-
-CHECKPOINT = "checkpoint.pt"
-CURVES = "curves.csv"
 
 
 def refuse_checkpoint(work: Path) -> None:

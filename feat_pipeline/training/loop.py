@@ -17,19 +17,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from analysis.filenames import CHECKPOINT, CURVES_FIGURE
 from analysis.files import atomic_path
 from feat_pipeline.errors import TrainingError, UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.progress import progress
 from feat_pipeline.training.batches import as_batch, pick_device, predict_logits
-from feat_pipeline.training.checkpoint import CHECKPOINT, read_checkpoint, refuse_checkpoint, write_checkpoint
+from feat_pipeline.training.checkpoint import read_checkpoint, refuse_checkpoint, write_checkpoint
 from feat_pipeline.training.recipe import Examples, Recipe
 from feat_pipeline.training.temperature import fit_temperature, log_loss
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FIGURE = "curves.png"
 
 
 @dataclass(frozen=True)
@@ -275,7 +274,7 @@ class _Loop:
         import pandas as pd
 
         history = pd.DataFrame(self.rows)
-        draw_curves(history, self.work / FIGURE)
+        draw_curves(history, self.work / CURVES_FIGURE)
         self.net.load_state_dict(self.best)
         logits = predict_logits(
             self.net, self.validation.images, size=self.recipe.sizes[-1][1], device=self.device

@@ -99,6 +99,14 @@ def test_all_that_can_run_measure_the_same_faces_which_are_looked_for_once(smile
     assert len(AUTable.read(tmp_path / "out" / "aus-halved.csv")) == 13
 
 
+def test_overwriting_removes_the_tables_of_backends_that_do_not_run_again(smiles, tmp_path, monkeypatch):
+    monkeypatch.setitem(BACKENDS, "again", "tests.feat_pipeline.fakes:FakeExtractor")
+    compare_backends(smiles, out=tmp_path / "out")
+    compare_backends(smiles, out=tmp_path / "out", backends=["fake", "again"], overwrite=True)
+    tables = sorted(path.name for path in (tmp_path / "out").glob("aus-*.csv"))
+    assert tables == ["aus-again.csv", "aus-fake.csv"]
+
+
 def test_a_picture_that_one_backend_fails_on_counts_for_the_others(smiles):
     save(draw_face(np.full((110, 190, 3), 30, np.uint8), 15, 20, 40, smile=0), smiles / "9.png")
     result = compare_backends(smiles)

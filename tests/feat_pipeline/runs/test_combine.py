@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from feat_pipeline.cli import main
+from feat_pipeline.errors import OutputError
 from feat_pipeline.models import load_model
 from feat_pipeline.models.texture import TextureClassifier
+from feat_pipeline.output.folder import OutputFolder
 from tests.feat_pipeline.models.made import faces
 
 
@@ -59,6 +61,52 @@ def test_weights_are_chosen_by_labelled_answers(members, tmp_path, capsys):
     assert run(members, tmp_path / "both", *given) == 0
     assert load_model(tmp_path / "both").shares["fine"] > 0.999
     assert "fine\t1" in capsys.readouterr().out
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_overwriting_removes_the_members_of_the_ensemble_before_and_nothing_of_the_users(members, tmp_path):
+    out = tmp_path / "both"
+    TextureClassifier.load(members / "fine").save(tmp_path / "finest")
+    further = [str(members / "coarse"), str(tmp_path / "finest"), str(tmp_path / "nested")]
+    assert run(members, tmp_path / "nested") == 0
+    assert main(["combine", *further, "--out", str(out)]) == 0
+    TextureClassifier.load(members / "fine").save(out / "mine")
+    assert (out / "nested" / "fine" / "weights.safetensors").is_file()
+    assert run(members, out, "--overwrite") == 0
+    assert files(out) == [
+        *("coarse/model.json", "coarse/weights.safetensors", "fine/model.json", "fine/weights.safetensors"),
+        *("mine/model.json", "mine/weights.safetensors", "model.json", "run.json"),
+    ]
+    assert list(load_model(out).members) == ["coarse", "fine"]
+
+
+def test_a_folder_of_the_users_with_a_member_s_name_is_not_written_into_unasked(members, tmp_path, capsys):
+    out = tmp_path / "both"
+    TextureClassifier.load(members / "fine").save(out / "coarse")
+    before = (out / "coarse" / "weights.safetensors").read_bytes()
+    assert run(members, out) == 2
+    assert "already holds coarse" in capsys.readouterr().err
+    assert (out / "coarse" / "weights.safetensors").read_bytes() == before
+
+
+def test_a_vote_that_cannot_be_written_leaves_nothing_behind(members, tmp_path, capsys, monkeypatch):
+    def fill_up(folder, name, content):
+        raise OutputError(f"{folder.path}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(OutputFolder, "write", fill_up)
+    assert run(members, tmp_path / "both") == 1
+    assert "none of the results was kept" in capsys.readouterr().err
+    assert files(tmp_path / "both") == []
+
+
+def test_a_member_is_not_replaced_by_its_own_copy(members, tmp_path, capsys):
+    before = files(members)
+    assert run(members, members, "--overwrite") == 2
+    assert "is one of the models themselves" in capsys.readouterr().err
+    assert files(members) == before
 
 
 def test_what_does_not_go_together_is_named(members, tmp_path, capsys):

@@ -12,8 +12,9 @@ from analysis.autable import AUTable
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.held_out import parts_of_faces
 from feat_pipeline.datasets.npz import save_faces
-from feat_pipeline.errors import InputError
+from feat_pipeline.errors import InputError, OutputError
 from feat_pipeline.models import cnn, load_model
+from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.training import loop as training
 from tests.feat_pipeline.conftest import au_rows
 
@@ -246,6 +247,40 @@ def test_bad_folders_end_in_one_line(run, photos, tmp_path):
     assert code == 2 and "class sad: is in one picture or person only" in stderr
     code, _, stderr = run(*arguments, tmp_path / "absent")
     assert code == 2 and "no such file or folder" in stderr
+
+
+def no_space(folder, name, content):
+    raise OutputError(f"{folder.path}: cannot be written (No space left on device)")
+
+
+def test_a_training_whose_results_cannot_be_written_leaves_its_checkpoint_to_go_on_from(
+    run, photos, tmp_path, monkeypatch
+):
+    arguments = ("train", "cnn", "--data", photos, "--out", tmp_path / "m", *TINY)
+    write = OutputFolder.write
+    with monkeypatch.context() as patched:
+        full = {"run.json": no_space}
+        patched.setattr(OutputFolder, "write", lambda *given: full.get(given[1], write)(*given))
+        code, _, stderr = run(*arguments)
+    assert code == 1 and "none of the results was kept" in stderr and "--resume goes on" in stderr
+    assert files(tmp_path / "m") == {"checkpoint.pt", "curves.csv", "data.json"}
+    assert run(*arguments, "--resume")[0] == 0
+    assert {"model.json", "run.json"} < files(tmp_path / "m")
+
+
+def test_overwriting_removes_what_was_said_of_the_model_before(run, photos, tmp_path):
+    out = tmp_path / "m"
+    aus, labels = au_rows(90)
+    table = AUTable(aus.assign(mood=labels), backend="fake", backend_version="7", scale="r")
+    table.write(tmp_path / "aus.csv")
+    table.write(out / "aus.csv")  # as a training on pictures leaves it
+    (out / "run.json").write_text('{"command": "train"}')
+    (out / "inference.json").touch()
+    of_table = ("train", "gbm-aus", "--label-column", "mood", "--out", out, "--overwrite")
+    assert run(*of_table, "--data", out / "aus.csv")[0] == 0
+    assert {"aus.csv", "aus.meta.json"} < files(out) and "inference.json" not in files(out)
+    assert run(*of_table, "--data", tmp_path / "aus.csv")[0] == 0
+    assert files(out) == {"model.json", "weights.safetensors", "run.json", "data.json"}
 
 
 def test_a_loss_that_is_no_number_ends_the_training(run, photos, tmp_path):
