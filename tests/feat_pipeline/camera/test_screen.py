@@ -4,16 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.feat_pipeline.waiting import GUARD_S, wait_until
+
 pytestmark = [pytest.mark.slow, pytest.mark.camera]
 
 WINDOW = """
-import sys, time
+import sys, threading
 import cv2, numpy as np
 from feat_pipeline.camera.window import WindowView, has_screen
 assert has_screen()
@@ -21,12 +22,11 @@ picture = np.zeros((240, 320, 3), np.uint8)
 picture[:, :160] = (255, 0, 0)
 picture[:, 160:] = (0, 0, 255)
 with WindowView() as window:
-    for i in range(20):
-        window.show(picture, i / 10, [])
+    seen = threading.Thread(target=sys.stdin.readline)
+    seen.start()
+    while seen.is_alive():
+        window.show(picture, 0.1, [])
         assert window.action() == ""
-        time.sleep(0.05)
-    print("shown", flush=True)
-    sys.stdin.readline()
 """
 
 
@@ -48,7 +48,7 @@ def screen(tmp_path):
             yield f":{number.readline().strip()}", tmp_path / "Xvfb_screen0"
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=GUARD_S)
 
 
 def seen(file):
@@ -67,20 +67,21 @@ def test_a_picture_is_seen_on_the_screen_with_its_colours(screen, tmp_path):
         [sys.executable, "-W", "ignore", "-c", WINDOW],
         env=environment,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         text=True,
     )
+
+    def of_colour(picture, colour):
+        return (picture == colour).all(axis=2)
+
     try:
-        assert process.stdout.readline() == "shown\n"
-        time.sleep(0.5)
+        wait_until(lambda: process.poll() or of_colour(seen(file), (0, 0, 255)).sum() > 20_000)
         picture = seen(file)
         Image.fromarray(picture).save(tmp_path / "screen.png")
-        red = (picture == (255, 0, 0)).all(axis=2)
-        blue = (picture == (0, 0, 255)).all(axis=2)
+        red, blue = of_colour(picture, (255, 0, 0)), of_colour(picture, (0, 0, 255))
         assert red.sum() > 20_000 and blue.sum() > 20_000
         assert red.nonzero()[1].max() < blue.nonzero()[1].min()  # red on the left
     finally:
-        process.communicate("\n", timeout=60)
+        process.communicate("\n", timeout=GUARD_S)
     assert process.returncode == 0
 
 
@@ -102,7 +103,7 @@ def test_the_command_opens_its_window_and_ends_with_the_film(screen, video, tmp_
         env=os.environ | {"DISPLAY": display},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=GUARD_S,
     )
     assert done.returncode == 0 and done.stdout == "", done.stderr
     assert "ESC or q quits" in done.stderr and "pictures answered" in done.stderr

@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 from feat_pipeline.app.serve import is_loopback
+from tests.feat_pipeline.waiting import GUARD_S
 
 
 def test_without_gradio_the_command_says_what_installs_it(run, monkeypatch):
@@ -68,11 +69,11 @@ def test_the_command_serves_until_it_is_ended_and_leaves_nothing(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as server:
         try:
             address = server.stdout.readline().strip()
-            with urllib.request.urlopen(address, timeout=60) as answer:
+            with urllib.request.urlopen(address, timeout=GUARD_S) as answer:
                 page = answer.read().decode()
             assert list(tmp_path.glob("feat-pipeline-app-*/uploads"))
         finally:
             server.send_signal(signal.SIGTERM)
-        assert server.wait(60) == 0
+        assert server.wait(GUARD_S) == 0
     assert "feat-pipeline" in page and "googleapis" not in page
     assert list(tmp_path.glob("feat-pipeline-app-*")) == []

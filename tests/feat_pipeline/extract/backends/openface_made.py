@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -56,6 +57,27 @@ def make_openface(folder, measure="squares", **behaviour):
     for program in ("FaceLandmarkImg", "FeatureExtraction"):
         _script(folder / program, "main")
     return folder
+
+
+def made_clock(hangs):
+    """A module `time` whose clock goes on only while `hangs()`, however busy the machine."""
+    now = 0.0
+
+    def monotonic():
+        nonlocal now
+        now += 100 * hangs()
+        return now
+
+    return SimpleNamespace(monotonic=monotonic)
+
+
+def is_hanging(folder):
+    """Whether one of the programs that `make_openface` made hangs."""
+    try:
+        os.kill(int((folder / "hanging").read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def make_docker(folder, *, image=True, **behaviour):
@@ -125,14 +147,14 @@ def main(argv):
         return behaviour["exit"]
     if Path(argv[0]).name == "FeatureExtraction":
         return _feature_extraction(arguments, behaviour)
-    return _face_landmark_img(arguments, behaviour)
+    return _face_landmark_img(arguments, behaviour, Path(argv[0]).parent)
 
 
 def _value(arguments, flag):
     return arguments[arguments.index(flag) + 1] if flag in arguments else None
 
 
-def _face_landmark_img(arguments, behaviour):
+def _face_landmark_img(arguments, behaviour, here):
     import cv2
 
     out = Path(_value(arguments, "-out_dir"))
@@ -154,6 +176,7 @@ def _face_landmark_img(arguments, behaviour):
         details.write_text(f"Input:{file}\nInput full path:{file}\nCamera parameters:500,500,320,240\n")
         number = int(file.stem) if file.stem.isdigit() else -1
         if number in behaviour.get("hang_on", ()):
+            (here / "hanging").write_text(str(os.getpid()))
             time.sleep(600)
         if number in behaviour.get("crash_on", ()):
             (out / f"{file.stem}.csv").write_text("face, confidence\n0, 0.9")

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from feat_pipeline.detect import Detection
+from feat_pipeline.extract.backends import openface_tool
 from feat_pipeline.extract.backends.openface import BOX_XYXY, OpenFaceExtractor, match, tight_box
 from feat_pipeline.extract.backends.openface_tool import OpenFaceError
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.sources.frame import Frame
-from tests.feat_pipeline.extract.backends.openface_made import INTENSITIES, PRESENCES, SHAPE, make_openface
+from tests.feat_pipeline.extract.backends.openface_made import (
+    INTENSITIES,
+    PRESENCES,
+    SHAPE,
+    is_hanging,
+    made_clock,
+    make_openface,
+)
 from tests.feat_pipeline.fakes import FakeDetector, draw_face
 
 
@@ -88,8 +96,9 @@ def test_a_picture_that_breaks_it_costs_only_itself(tmp_path, frames):
     assert all(np.isnan([*face.aus.values()]).all() for face in faces[1])
 
 
-def test_a_picture_on_which_it_hangs_costs_only_itself(tmp_path, frames):
+def test_a_picture_on_which_it_hangs_costs_only_itself(tmp_path, frames, monkeypatch):
     pictures, found = frames
+    monkeypatch.setattr(openface_tool, "time", made_clock(lambda: is_hanging(tmp_path)))
     faces = extractor(tmp_path, hang_on=[0], stalled_s=2.5).extract([pictures[2]] * 2, [found[2]] * 2)
     assert np.isnan(faces[0][0].aus["AU12_r"]) and faces[1][0].aus["AU12_r"] == 2.0
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from analysis.autable import AUTable
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import BACKENDS, available_backends, choose_backend, make_extractor
-from feat_pipeline.extract.backends.pyfeat import LARGEST_CROP, PyfeatV2Extractor, _cut, _placement
+from feat_pipeline.extract.backends.pyfeat import LARGEST_CROP, _cut, _placement
 from feat_pipeline.extract.backends.pyfeat_pose import pose_of_angles
 from feat_pipeline.faces.align import euler_rad
 from feat_pipeline.weights import pyfeat as pyfeat_weights
@@ -58,19 +57,28 @@ def test_the_cache_is_read_as_the_hubs_own_client_reads_it(resources):
 
 def test_the_files_are_those_that_the_installed_py_feat_asks_for(feat_photos):
     package = feat_photos.parents[1]
-    files = [file for file in package.rglob("*.py") if "tests" not in file.parts]
+    files = [file for file in package.rglob("*.py") if "tests" not in file.relative_to(package).parts]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     for weights in {one for of in NEEDED.values() for one in of}:
         assert f'"{weights.repo_id}"' in source and f'"{weights.file}"' in source, weights
 
 
-def test_the_check_takes_milliseconds(resources):
-    place_empty(resources, "pyfeat")
-    PyfeatV2Extractor.check()
-    began = time.perf_counter()
-    for _ in range(20):
-        PyfeatV2Extractor.check()
-    assert (time.perf_counter() - began) / 20 < 0.02
+def test_the_check_opens_few_files_and_no_weights(tmp_path):
+    place_empty(tmp_path, "pyfeat")
+    code = f"""
+import sys
+from pathlib import Path
+from feat_pipeline.extract.backends.pyfeat import PyfeatV2Extractor
+from feat_pipeline.weights import pyfeat
+
+pyfeat.resources = lambda: Path({str(tmp_path)!r})
+opened = []
+sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None)
+PyfeatV2Extractor.check()
+print([name for name in opened if "snapshots" in name], len(opened) < 30)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] True\n"
 
 
 def test_auto_is_py_feat_where_its_weights_are_else_the_embedded_network(resources):

@@ -11,6 +11,7 @@ from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.engine.ray import _connect
 from feat_pipeline.runs.extract import extract
 from tests.feat_pipeline.extract.engine.test_unfinished import ROOT, results, write_photos
+from tests.feat_pipeline.waiting import GUARD_S
 
 pytest.importorskip("ray")
 
@@ -25,7 +26,7 @@ def folder(tmp_path):
 def python(*arguments, marks=None):
     env = os.environ | {"PYTHONPATH": str(ROOT), "MARKS": str(marks)}
     command = [sys.executable, "-m", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=GUARD_S)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stderr
 

@@ -22,6 +22,7 @@ from feat_pipeline.runs.extract import extract
 from feat_pipeline.sources.sampling import Sampling
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
+from tests.feat_pipeline.waiting import GUARD_S, wait_until
 
 ROOT = Path(__file__).parents[4]
 
@@ -58,7 +59,7 @@ def program(*arguments):
 
 def finish(*arguments):
     process = program(*arguments)
-    err = process.communicate(timeout=120)[1]
+    err = process.communicate(timeout=GUARD_S)[1]
     return process.returncode, err
 
 
@@ -79,7 +80,7 @@ def test_a_killed_extraction_goes_on_where_it_was(folder, tmp_path):
     finish("extract", folder, "--out", tmp_path / "whole")
     out = tmp_path / "out"
     process = program("extract", folder, "--out", out)
-    wait_until(lambda: list(out.glob(".unfinished/*.parquet")), process)
+    wait_until(lambda: list(out.glob(".unfinished/*.parquet")) or process.poll() is not None)
     process.kill()
     process.communicate()
     if (out / "aus.csv").exists():
@@ -89,12 +90,6 @@ def test_a_killed_extraction_goes_on_where_it_was(folder, tmp_path):
     assert finish("extract", folder, "--out", out)[0] == 1
     assert results(out) == results(tmp_path / "whole")
     assert sorted(p.name for p in out.iterdir()) == ["aus.csv", "aus.meta.json", "run.json", "skipped.csv"]
-
-
-def wait_until(true, process, seconds=60):
-    end = time.monotonic() + seconds
-    while not true() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.005)
 
 
 @pytest.mark.slow
@@ -217,14 +212,12 @@ def test_an_input_that_kills_its_process_is_listed_and_the_rest_is_measured(tmp_
 
 def test_the_processes_end_with_their_parent(folder, tmp_path):
     process = program("extract", *[folder] * 1, "--out", tmp_path / "out", "--jobs", "2")
-    wait_until(lambda: len(children(process.pid)) >= 3, process)  # two, and the tracker of resources
+    # Two, and the tracker of resources.
+    wait_until(lambda: len(children(process.pid)) >= 3 or process.poll() is not None)
     pids = children(process.pid)
     process.kill()
     process.communicate()
-    end = time.monotonic() + 20
-    while any(map(alive, pids)) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not any(map(alive, pids))
+    wait_until(lambda: not any(map(alive, pids)))
 
 
 def children(pid):
