@@ -12,8 +12,8 @@ import numpy as np
 from analysis.errors import ModelError
 from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.extract import BACKENDS, make_extractor
-from feat_pipeline.extract.measure import NO_FACE, Measured, face_rows, make_table, measure_chunks
+from feat_pipeline.extract import BACKENDS, FaceAUs, make_extractor
+from feat_pipeline.extract.measure import NO_FACE, FaceRow, Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name
@@ -22,17 +22,20 @@ from feat_pipeline.sources.photos import from_array, read_photo
 if TYPE_CHECKING:
     from analysis.autable import AUTable
     from analysis.explain import FaceExplanation
+    from feat_pipeline.extract import AUExtractor
     from feat_pipeline.models import EmotionModel
 
 UNKNOWN = "unknown"  # the backend of a table that does not name it
 
 
-@dataclass(frozen=True, eq=False)
-class FacePrediction:
-    """One face: where it is, its AUs, and what every model says of it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FacePrediction(FaceAUs):
+    """One face as it was measured, where it stands, and what every model says of it.
 
     Parameters
     ----------
+    box_xyxy, confidence, landmarks, pose_rad, aus, extra
+        As measured, see `feat_pipeline.extract.FaceAUs`; all AUs are NaN where it could not be.
     input : str
         The file as the user wrote it.
     frame : int
@@ -41,33 +44,18 @@ class FacePrediction:
         Time of the frame in seconds.
     face : int
         Number of the face in its frame, from 0, left to right.
-    box_xyxy : ndarray of float32, shape (4,)
-        Left, top, right, bottom in px.
-    confidence : float
-        The detector's, 0 to 1.
-    landmarks : ndarray of float32, shape (68, 2)
-        x and y in px.
-    pose_rad : ndarray of float32, shape (3,)
-        Rotations about x, y and z in radians.
-    aus : dict of str to float
-        AU column to value; all NaN where the face could not be measured.
+    crop_rgb : ndarray of uint8, shape (160, 160, 3)
+        The face with a margin.
     probabilities : dict of str to dict
         Model to emotion to probability; without the AU models where the face could not be measured.
     explanations : dict of str to FaceExplanation
         AU model to its reasons.
-    crop_rgb : ndarray of uint8, shape (160, 160, 3)
-        The face with a margin.
     """
 
     input: str
     frame: int
     time_s: float
     face: int
-    box_xyxy: np.ndarray
-    confidence: float
-    landmarks: np.ndarray
-    pose_rad: np.ndarray
-    aus: dict[str, float]
     crop_rgb: np.ndarray
     probabilities: dict[str, dict[str, float]] = field(default_factory=dict)
     explanations: dict[str, FaceExplanation] = field(default_factory=dict)
@@ -255,20 +243,15 @@ class Predictor:
                 )
 
 
-def _unlabelled(row: tuple[Any, ...], crop_rgb: np.ndarray) -> FacePrediction:
+def predictions_table(faces: Iterable[FacePrediction], extractor: AUExtractor) -> AUTable:
+    """Join predicted faces to the AU table that ``extract`` would have made of them."""
+    return make_table([(face.input, face.frame, face.time_s, face.face, face) for face in faces], extractor)
+
+
+def _unlabelled(row: FaceRow, crop_rgb: np.ndarray) -> FacePrediction:
     path, index, time_s, number, face = row
-    return FacePrediction(
-        path,
-        index,
-        time_s,
-        number,
-        face.box_xyxy,
-        face.confidence,
-        face.landmarks,
-        face.pose_rad,
-        face.aus,
-        crop_rgb,
-    )
+    place: dict[str, Any] = {"input": path, "frame": index, "time_s": time_s, "face": number}
+    return FacePrediction(**vars(face), **place, crop_rgb=crop_rgb)
 
 
 def _add_answers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from feat_pipeline.errors import UnavailableError
+from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.between import find_faces
 from feat_pipeline.sources.frame import Frame, Skipped
 
 if TYPE_CHECKING:
     from analysis.autable import AUTable
     from feat_pipeline.detect import Detection, FaceDetector
-    from feat_pipeline.extract import AUExtractor, FaceAUs
+    from feat_pipeline.extract import AUExtractor
 
     _Found = tuple[Frame, list[Detection]]
+
+FaceRow = tuple[str, int, float, int, FaceAUs]
+"""Input, frame, time (s) and number of a face, and the face."""
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -93,18 +97,18 @@ def is_measured(face: FaceAUs) -> bool:
     return bool(np.isfinite(list(face.aus.values())).all())
 
 
-def face_rows(item: Measured) -> list[tuple[Any, ...]]:
+def face_rows(item: Measured) -> list[FaceRow]:
     """Return one row per face for `make_table`."""
     frame = item.frame
     return [(frame.path, frame.index, frame.time_s, i, face) for i, face in enumerate(item.faces)]
 
 
-def make_table(rows: list[tuple[Any, ...]], extractor: AUExtractor, **extra: Any) -> AUTable:
+def make_table(rows: Sequence[FaceRow], extractor: AUExtractor, **extra: Any) -> AUTable:
     """Join rows of `face_rows` to an AU table.
 
     Parameters
     ----------
-    rows : list of tuple
+    rows : sequence of FaceRow
     extractor : AUExtractor
         What measured them; its name, version, scale, AU columns and extra columns go into the table.
     **extra

@@ -117,7 +117,7 @@ class PredictionsWriter:
             Name of the annotated copy that shows it.
         """
         picture = self._picture(face.crop_rgb if crop_rgb is None else crop_rgb) if explained else ""
-        place = _place(face)
+        place = face_place(face)
         self.disagreements += face.agree is False
         for model in self._models:
             probabilities = face.probabilities.get(model, {})
@@ -170,7 +170,8 @@ def _cell(name: str, value: Any) -> Any:
     return "" if value is None else value
 
 
-def _place(face: FacePrediction) -> dict[str, Any]:
+def face_place(face: FacePrediction) -> dict[str, Any]:
+    """Tell which face it is: the columns `PLACE` that ``predictions.csv`` begins with."""
     x0, y0, x1, y1 = (float(value) for value in face.box_xyxy)
     return {
         **{"input": face.input, "frame": face.frame, "time_s": face.time_s, "face": face.face},

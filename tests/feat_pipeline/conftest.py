@@ -8,7 +8,7 @@ from analysis.logit import MultinomialLogit
 from feat_pipeline.cli import main
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.extract import BACKENDS
-from tests.feat_pipeline.fakes import draw_face
+from tests.feat_pipeline.fakes import FakeExtractorWithMore, draw_face
 
 
 @pytest.fixture
@@ -18,6 +18,13 @@ def fakes(monkeypatch):
         monkeypatch.setitem(DETECTORS, name, "tests.feat_pipeline.fakes:FakeDetector")
     for name in ("embedded", "fake"):
         monkeypatch.setitem(BACKENDS, name, "tests.feat_pipeline.fakes:FakeExtractor")
+
+
+@pytest.fixture
+def more_columns(fakes, monkeypatch):
+    """The fake backend gives columns besides the AUs, as mediapipe, pyfeat and openface do."""
+    monkeypatch.setitem(BACKENDS, "fake", "tests.feat_pipeline.fakes:FakeExtractorWithMore")
+    return FakeExtractorWithMore.extra_columns
 
 
 def au_rows(n=60, seed=3):

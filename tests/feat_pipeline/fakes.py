@@ -1,5 +1,7 @@
 """A detector and an AU extractor that need no network: what they say follows from the pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from feat_pipeline.detect import Detection
@@ -59,3 +61,14 @@ class FakeExtractor:
         points = np.linspace((x0, y0), (x1, y1), 68).astype(np.float32)
         pose = np.array([0.1, 0.2, 0.3], np.float32)
         return FaceAUs(detection.box_xyxy, detection.confidence, points, pose, aus)
+
+
+class FakeExtractorWithMore(FakeExtractor):
+    """Gives two more numbers of each face: a gaze, by OpenFace's name, and a blendshape, by MediaPipe's."""
+
+    extra_columns = ("gaze_angle_x", "jawOpen")
+
+    def _measure(self, frame_rgb, detection):
+        face = super()._measure(frame_rgb, detection)
+        x0, y0, x1, _ = (float(v) for v in detection.box_xyxy)
+        return replace(face, extra={"gaze_angle_x": (x1 - x0) / 100, "jawOpen": y0 / 100 + x0 / 1000})

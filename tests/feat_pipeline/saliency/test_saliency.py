@@ -126,7 +126,8 @@ def test_landmarks_of_a_prediction_point_at_the_same_skin_in_what_the_network_se
     box = np.array([60, 50, 150, 160], np.float32)
     points = np.full((68, 2), (102.0, 82.0))
     crop = warp(picture, box_matrix(box, 160), 160)
-    prediction = FacePrediction("a.png", 0, 0.0, 0, box, 1.0, points, np.zeros(3), {}, crop)
+    place = {"input": "a.png", "frame": 0, "time_s": 0.0, "face": 0}
+    prediction = FacePrediction(box, 1.0, points, np.zeros(3), {}, **place, crop_rgb=crop)
     seen = as_seen(crop[None], 96)[0].astype(float)
     rows, columns = np.indices(seen.shape) + 0.5
     centre = [(columns * seen).sum() / seen.sum(), (rows * seen).sum() / seen.sum()]
