@@ -7,23 +7,23 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from feat_pipeline.app.limits import RefusedError
-from feat_pipeline.extract.measure import make_table
 from feat_pipeline.output.folder import OutputFolder, slug
-from feat_pipeline.output.predictions_write import PredictionsWriter
+from feat_pipeline.output.predictions_write import PredictionsWriter, face_place
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.predict import predictions_table
 
 if TYPE_CHECKING:
     from feat_pipeline.app.service import PhotoAnswer
-    from feat_pipeline.predict import FacePrediction, Predictor
+    from feat_pipeline.predict import Predictor
 
 
-class Parcel(NamedTuple):
+class Download(NamedTuple):
     """A file to take away: its name, its kind (MIME) and its content."""
 
     name: str
@@ -31,7 +31,7 @@ class Parcel(NamedTuple):
     content: bytes
 
 
-def pack(what: object, answer: PhotoAnswer, predictor: Predictor) -> Parcel:
+def make_download(what: object, answer: PhotoAnswer, predictor: Predictor) -> Download:
     """Make one of the files.
 
     Parameters
@@ -56,13 +56,13 @@ def pack(what: object, answer: PhotoAnswer, predictor: Predictor) -> Parcel:
     if not isinstance(what, str) or what not in makers:
         raise RefusedError("There is no such file; choose CSV, JSON or HTML.")
     kind, maker = makers[what]
-    return Parcel(f"{slug(answer.name)}.{what}", kind, maker(answer, predictor))
+    return Download(f"{slug(answer.name)}.{what}", kind, maker(answer, predictor))
 
 
 def _table(answer: PhotoAnswer, predictor: Predictor) -> bytes:
-    rows = [_row(face.prediction) for face in answer.faces]
+    table = predictions_table([face.prediction for face in answer.faces], predictor.extractor)
     with tempfile.TemporaryDirectory() as folder:
-        return make_table(rows, predictor.extractor).write(Path(folder, "aus.csv")).read_bytes()
+        return table.write(Path(folder, "aus.csv")).read_bytes()
 
 
 def _explanations(answer: PhotoAnswer, predictor: Predictor) -> bytes:
@@ -71,7 +71,7 @@ def _explanations(answer: PhotoAnswer, predictor: Predictor) -> bytes:
         prediction = face.prediction
         reasons = {name: found.to_dict() for name, found in prediction.explanations.items()}
         faces.append(
-            {**place(prediction), "probabilities": prediction.probabilities, "explanations": reasons}
+            {**face_place(prediction), "probabilities": prediction.probabilities, "explanations": reasons}
         )
     return (json.dumps({"photo": answer.name, "faces": faces}, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -96,23 +96,10 @@ def _lay_out(path: Path, answer: PhotoAnswer, predictor: Predictor) -> None:
         models=list(predictor.models),
     )
     folder = OutputFolder(path, ())
-    sheet = PredictionsWriter(folder, predictor.models)
+    writer = PredictionsWriter(folder, predictor.models)
     for face in answer.faces:
         with Image.open(io.BytesIO(face.picture)) as picture:
-            sheet.add(face.prediction, face_id=face.prediction.face, crop_rgb=np.asarray(picture))
-    sheet.finish()
+            writer.add(face.prediction, face_id=face.prediction.face, crop_rgb=np.asarray(picture))
+    writer.finish()
     log.tally.frames, log.tally.faces = 1, len(answer.faces)
     log.write(folder)
-
-
-def place(face: FacePrediction) -> dict[str, Any]:
-    """Tell which face it is: the columns that ``predictions.csv`` begins with."""
-    x0, y0, x1, y1 = (float(value) for value in face.box_xyxy)
-    return {
-        **{"input": face.input, "frame": face.frame, "time_s": face.time_s, "face": face.face},
-        **{"x": x0, "y": y0, "w": x1 - x0, "h": y1 - y0, "confidence": float(face.confidence)},
-    }
-
-
-def _row(face: FacePrediction) -> tuple[Any, ...]:
-    return (face.input, face.frame, face.time_s, face.face, face)

@@ -1,4 +1,4 @@
-"""The parts of the page that one answer fills, as text; what gradio hands over is checked here."""
+"""The outputs of the page that one answer fills, as HTML; what gradio hands over is checked here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from analysis.facs import in_order
 from feat_pipeline.app import markup
 from feat_pipeline.app.limits import RefusedError
-from feat_pipeline.app.service import BROKE, Face, PhotoAnswer, Studio
+from feat_pipeline.app.service import FAILED, Face, FaceService, PhotoAnswer
 from feat_pipeline.app.uploads import Uploads
 from feat_pipeline.app.what_if import changed, contrasted, explanation_of, moved
 from feat_pipeline.render import annotate
@@ -23,8 +23,8 @@ POOL = 12
 """Faces that can be compared at a time."""
 
 
-class PhotoParts(NamedTuple):
-    """The parts that show one face of a photo, in the order of the page; each is HTML."""
+class PhotoOutputs(NamedTuple):
+    """The outputs that show one face of a photo, in the order of the page; each is HTML."""
 
     face: str
     questions: str
@@ -35,18 +35,18 @@ class PhotoParts(NamedTuple):
     moved: str
 
 
-def photo_parts(answer: PhotoAnswer, chosen: int) -> PhotoParts:
-    """Fill every part that shows the chosen face."""
+def photo_outputs(answer: PhotoAnswer, chosen: int) -> PhotoOutputs:
+    """Fill every output that shows the chosen face."""
     face = answer.faces[chosen]
     prediction = face.prediction
     panel = markup.face_panel(face, chosen, len(answer.faces))
     try:
         explanation = explanation_of(prediction)
     except RefusedError:
-        return PhotoParts(panel, *[""] * 6)
+        return PhotoOutputs(panel, *[""] * 6)
     goal = explanation.rival
     emotions = [emotion for emotion in in_order(explanation.probabilities) if emotion != explanation.target]
-    return PhotoParts(
+    return PhotoOutputs(
         panel,
         markup.questions(prediction),
         markup.contrast(contrasted(prediction, explanation.target, explanation.rival)),
@@ -72,19 +72,19 @@ def chosen_face(answer: PhotoAnswer | None, number: object) -> int:
     return number
 
 
-def contrast_part(answer: PhotoAnswer | None, number: object, asked: object) -> str:
+def contrast_output(answer: PhotoAnswer | None, number: object, asked: object) -> str:
     """Answer 'why this rather than that'; `asked` holds `target` and `rival`."""
     face = _face(answer, number)
     given = _mapping(asked)
     return markup.contrast(contrasted(face, given.get("target"), given.get("rival")))
 
 
-def change_part(answer: PhotoAnswer | None, number: object, asked: object) -> str:
+def change_output(answer: PhotoAnswer | None, number: object, asked: object) -> str:
     """Answer 'what would change it'; `asked` holds `goal`."""
     return markup.change(changed(_face(answer, number), _mapping(asked).get("goal")))
 
 
-def moved_part(answer: PhotoAnswer | None, number: object, asked: object) -> str:
+def moved_output(answer: PhotoAnswer | None, number: object, asked: object) -> str:
     """Answer for moved AUs; `asked` holds `changes`, AU column to value."""
     return markup.moved_answer(moved(_face(answer, number), _mapping(_mapping(asked).get("changes"))))
 
@@ -133,7 +133,7 @@ def pooled(
     return kept + fresh, chosen
 
 
-def compare_parts(held: Sequence[tuple[str, Face]], chosen: Sequence[int]) -> tuple[str, str]:
+def compare_outputs(held: Sequence[tuple[str, Face]], chosen: Sequence[int]) -> tuple[str, str]:
     """Fill the choice of faces, and the comparison of the two that are chosen."""
     if not held:
         raise RefusedError("Send two photos, or one with two faces.")
@@ -147,7 +147,7 @@ def compare_parts(held: Sequence[tuple[str, Face]], chosen: Sequence[int]) -> tu
     return choice, markup.comparison([held[n] for n in chosen])
 
 
-def live_part(studio: Studio, uploads: Uploads, picture: object, began: float) -> str:
+def live_output(service: FaceService, uploads: Uploads, picture: object, began: float) -> str:
     """Answer for one picture of a camera, a data URI of a JPEG; `began` is by `time.perf_counter`."""
     kind, _, text = str(picture).partition(",")
     if kind != "data:image/jpeg;base64":
@@ -156,22 +156,27 @@ def live_part(studio: Studio, uploads: Uploads, picture: object, began: float) -
         data = base64.b64decode(text, validate=True)
     except ValueError:
         raise RefusedError("The camera gave no picture; stop it and start it again.") from None
-    with uploads.room(len(data), studio.limits.photo_bytes) as path:
+    with uploads.room(len(data), service.limits.photo_bytes) as path:
         path.write_bytes(data)
     with uploads.taken(path.name) as path:
-        rgb, faces = studio.glance(path)
+        rgb, faces = service.camera_picture(path)
     return markup.live(
         faces, markup.data_uri(jpeg(annotate(rgb, faces), 80)), (time.perf_counter() - began) * 1e3
     )
 
 
-def sorry(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Tell a sender why there is no answer; what nobody foresaw is told on stderr only."""
     if isinstance(error, RefusedError):
         return str(error)
     print("feat-pipeline: a request broke off:", file=sys.stderr)
     traceback.print_exception(error, file=sys.stderr)
-    return BROKE
+    return FAILED
+
+
+def refusal(error: BaseException) -> str:
+    """Lay out why there is no answer."""
+    return markup.message(error_text(error), "sorry")
 
 
 def _face(answer: PhotoAnswer | None, number: object) -> Any:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from feat_pipeline.errors import FeatPipelineError, UsageError
 
 MEGA = 1_000_000
+SMALLEST_FACE_PX = 40
+"""Faces that are not as high are seldom found: what people are told, not what is refused."""
 
 
 class RefusedError(FeatPipelineError):
@@ -69,16 +71,29 @@ class Limits:
         return int(self.photo_megapixels * MEGA)
 
     @property
+    def video_pixels(self) -> int:
+        """Largest picture of a video in pixels."""
+        return int(self.video_megapixels * MEGA)
+
+    @property
+    def uploads_bytes(self) -> int:
+        """What all uploads that wait may take, in bytes."""
+        return int(self.together_mb * MEGA)
+
+    @property
     def photo_words(self) -> str:
         """What a photo may be, for the page."""
-        size = f"{self.photo_mb:g} MB and {self.photo_megapixels:g} megapixels"
-        return f"JPEG, PNG, WebP, BMP or TIFF, up to {size}"
+        from feat_pipeline.sources.photos import PHOTO_KINDS
+
+        return f"{PHOTO_KINDS}, up to {self.photo_mb:g} MB and {self.photo_megapixels:g} megapixels"
 
     @property
     def video_words(self) -> str:
         """What a video may be, for the page."""
+        from feat_pipeline.sources.videos import VIDEO_KINDS
+
         size = f"{self.video_mb:g} MB"
-        return f"MP4, MOV, WebM, MKV or AVI, up to {size}; the first {self.video_s:g} seconds are looked at"
+        return f"{VIDEO_KINDS}, up to {size}; the first {self.video_s:g} seconds are looked at"
 
 
 def shown_name(name: object) -> str:

@@ -17,15 +17,16 @@ from analysis.facs import SCALE_RANGES, in_order, region
 from analysis.html.bars import au_groups, probability_rows
 from analysis.html.pictures import figure_uri
 from analysis.html.why import explanation_view
-from feat_pipeline.app.overlays import legend, lit_regions, overlays
+from feat_pipeline.app.overlays import highlighted_regions, legend, overlays
 from feat_pipeline.app.what_if import NOT_MEASURED, Moved, strongest
 from feat_pipeline.output.folder import slug
+from feat_pipeline.render.labels import NOT_MEASURED as NO_LABEL
 
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
     from analysis.explain.counterfactual import Counterfactual
     from feat_pipeline.app.service import Face, PhotoAnswer
-    from feat_pipeline.app.videos import FilmAnswer
+    from feat_pipeline.app.videos import VideoAnswer
     from feat_pipeline.predict import FacePrediction
 
 FIRST_SLIDERS = 8
@@ -67,7 +68,7 @@ def face_panel(face: Face, number: int, count: int) -> str:
     explanation = next(iter(prediction.explanations.values()), None)
     model = next(iter(prediction.explanations), "")
     low = explanation.low_validity if explanation else frozenset()
-    lit = lit_regions(explanation) if explanation else {}
+    regions = highlighted_regions(explanation) if explanation else {}
     usual = dict(zip(explanation.au_columns, explanation.baseline_values, strict=True)) if explanation else {}
     why = explanation_view({**explanation.to_dict(), "model": model}, set(low)) if explanation else None
     return render(
@@ -78,8 +79,8 @@ def face_panel(face: Face, number: int, count: int) -> str:
         rows=probability_rows(_answers(prediction)),
         agree=len({prediction.label(name) for name in prediction.probabilities}) <= 1,
         uri=data_uri(face.picture),
-        overlays={name: data_uri(png, "image/png") for name, png in overlays(prediction, lit).items()},
-        legend=legend(lit),
+        overlays={name: data_uri(png, "image/png") for name, png in overlays(prediction, regions).items()},
+        legend=legend(regions),
         why=why,
         unmeasured="" if explanation else NOT_MEASURED,
         groups=au_groups(prediction.aus, usual, low),
@@ -189,8 +190,10 @@ def moved_answer(found: Moved) -> str:
         }
         for emotion in in_order(found.after)
     ]
-    told = [f"{short_name(au)} {a:.1f} → {b:.1f}" for au, (a, b) in found.changes.items()]
-    return render("moved.html", found=found, rows=rows, told=told, share=percent(found.after[found.label]))
+    changes = [f"{short_name(au)} {a:.1f} → {b:.1f}" for au, (a, b) in found.changes.items()]
+    return render(
+        "moved.html", found=found, rows=rows, changes=changes, share=percent(found.after[found.label])
+    )
 
 
 def comparison(faces: Sequence[tuple[str, Face]]) -> str:
@@ -252,10 +255,10 @@ def live(faces: Sequence[FacePrediction], uri: str, milliseconds: float) -> str:
     )
 
 
-def film(answer: FilmAnswer) -> str:
+def video(answer: VideoAnswer) -> str:
     """Lay out what was found in a video."""
     return render(
-        "film.html",
+        "video.html",
         name=answer.name,
         stem=slug(answer.name),
         frames=answer.frames,
@@ -298,7 +301,7 @@ def _named(face: FacePrediction, number: int) -> dict[str, Any]:
 def _calls(face: FacePrediction) -> list[tuple[str, str, str]]:
     """List every model with its answer and that answer's probability."""
     calls = [(name, face.label(name), percent(max(of.values()))) for name, of in face.probabilities.items()]
-    return calls or [("", "not measured", "")]
+    return calls or [("", NO_LABEL, "")]
 
 
 def _answers(face: FacePrediction) -> dict[str, dict[str, Any]]:

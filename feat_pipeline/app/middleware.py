@@ -31,7 +31,7 @@ _HEADERS = {
 }
 
 
-class Door:
+class UploadMiddleware:
     """ASGI middleware.
 
     Parameters

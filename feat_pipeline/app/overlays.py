@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from analysis.display import signed
 from analysis.explain.rationale import short_name
 from analysis.facs import region
 from analysis.plots.theme import AGAINST_COLOUR, FOR_COLOUR
 from feat_pipeline.app.what_if import strongest
+from feat_pipeline.render.encode import png
 
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
     from feat_pipeline.predict import FacePrediction
 
-LIT_AUS = 3
+HIGHLIGHTED_AUS = 3
 _PX = 160
 _WEAK, _STRONG, _EDGE = 0.15, 0.35, 0.95
-"""Opacity of a region's weakest and strongest light, and of its outline."""
+"""Opacity of the weakest and the strongest region, and of outlines."""
 
 
-def lit_regions(explanation: FaceExplanation, count: int = LIT_AUS) -> dict[str, list[tuple[str, float]]]:
+def highlighted_regions(
+    explanation: FaceExplanation, count: int = HIGHLIGHTED_AUS
+) -> dict[str, list[tuple[str, float]]]:
     """Group the AUs that contribute most by region: to (column, contribution), strongest first."""
     found: dict[str, list[tuple[str, float]]] = {}
     for column, contribution in strongest(explanation, count):
@@ -34,14 +35,14 @@ def lit_regions(explanation: FaceExplanation, count: int = LIT_AUS) -> dict[str,
     return found
 
 
-def overlays(face: FacePrediction, lit: Mapping[str, list[tuple[str, float]]]) -> dict[str, bytes]:
-    """Draw each lit region: blue where its AUs speak for the answer together, orange where against.
+def overlays(face: FacePrediction, regions: Mapping[str, list[tuple[str, float]]]) -> dict[str, bytes]:
+    """Draw each highlighted region: blue where its AUs speak for the answer together, orange where against.
 
     Parameters
     ----------
     face : FacePrediction
-    lit : mapping
-        As `lit_regions` groups them.
+    regions : mapping
+        As `highlighted_regions` groups them.
 
     Returns
     -------
@@ -51,10 +52,10 @@ def overlays(face: FacePrediction, lit: Mapping[str, list[tuple[str, float]]]) -
     """
     from feat_pipeline.saliency.regions import PIXEL_REGIONS, landmarks_seen, region_masks
 
-    if not np.isfinite(face.landmarks).all() or not lit:
+    if not np.isfinite(face.landmarks).all() or not regions:
         return {}
     masks = region_masks(landmarks_seen(face, None) * (_PX / face.crop_rgb.shape[0]), _PX)
-    sums = {name: sum(value for _, value in aus) for name, aus in lit.items()}
+    sums = {name: sum(value for _, value in aus) for name, aus in regions.items()}
     most = max(map(abs, sums.values())) or 1.0
     return {
         name: _painted(masks[PIXEL_REGIONS.index(name)], total, abs(total) / most)
@@ -63,15 +64,15 @@ def overlays(face: FacePrediction, lit: Mapping[str, list[tuple[str, float]]]) -
     }
 
 
-def legend(lit: Mapping[str, list[tuple[str, float]]]) -> list[tuple[str, str, str]]:
-    """Tell what is lit: region, 'for' or 'against', and its AUs with what they add."""
+def legend(regions: Mapping[str, list[tuple[str, float]]]) -> list[tuple[str, str, str]]:
+    """Tell what is highlighted: region, 'for' or 'against', and its AUs with what they add."""
     return [
         (
             name,
             "for" if sum(value for _, value in aus) >= 0 else "against",
             ", ".join(f"{short_name(column)} {signed(value, 1)}" for column, value in aus),
         )
-        for name, aus in lit.items()
+        for name, aus in regions.items()
     ]
 
 
@@ -85,6 +86,4 @@ def _painted(mask: np.ndarray, total: float, strength: float) -> bytes:
     rgba = np.empty((*mask.shape, 4), np.uint8)
     rgba[..., :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     rgba[..., 3] = np.round(255 * opacity)
-    buffer = io.BytesIO()
-    Image.fromarray(rgba).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return png(rgba)

@@ -13,9 +13,9 @@ window.fp = (() => {
       headers: { "content-type": "application/octet-stream", "x-feat-kind": kind },
       body: file,
     });
-    const told = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(told.detail || "The upload did not arrive; try again.");
-    return { name: file.name || "pasted picture", ticket: told.ticket };
+    const reply = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(reply.detail || "The upload did not arrive; try again.");
+    return { name: file.name || "pasted picture", ticket: reply.ticket };
   }
 
   // A place to drop, paste or choose files; `most` in bytes, so that too large a file is not even sent.
@@ -108,21 +108,21 @@ window.fp = (() => {
     });
   }
 
-  // Light one region of the face alone while the pointer is on its Action Units.
+  // Highlight one region of the face alone while the pointer is on its Action Units.
   function panel(element) {
-    const light = (region) => {
+    const highlight = (region) => {
       const crop = element.querySelector(".crop");
       if (!crop) return;
-      const found = region && crop.querySelector(`.lit[data-region="${region}"]`);
+      const found = region && crop.querySelector(`.highlight[data-region="${region}"]`);
       crop.classList.toggle("one", Boolean(found));
-      for (const overlay of crop.querySelectorAll(".lit")) overlay.classList.toggle("on", overlay === found);
+      for (const overlay of crop.querySelectorAll(".highlight")) overlay.classList.toggle("on", overlay === found);
     };
     element.addEventListener("pointerover", (event) => {
       const group = event.target.closest(".region");
       const entry = event.target.closest(".legend li");
-      light(group ? group.querySelector("p").textContent : entry ? entry.querySelector("b").textContent : "");
+      highlight(group ? group.querySelector("p").textContent : entry ? entry.querySelector("b").textContent : "");
     });
-    element.addEventListener("pointerleave", () => light(""));
+    element.addEventListener("pointerleave", () => highlight(""));
   }
 
   // Native selects: every change asks with all of them.
@@ -197,7 +197,7 @@ window.fp = (() => {
     });
   }
   // A file that came in the page's own data is handed to the browser's downloads.
-  function parcel(value) {
+  function download(value) {
     if (!value) return;
     const { name, kind, content } = JSON.parse(value);
     const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
@@ -209,7 +209,7 @@ window.fp = (() => {
   }
 
   // The camera: a picture is taken when the answer to the one before has come, so that delay cannot grow.
-  function camera(element, look) {
+  function camera(element, capture) {
     const video = element.querySelector("video");
     const canvas = document.createElement("canvas");
     const [start, stop] = ["start", "stop"].map((what) => element.querySelector(`[data-camera=${what}]`));
@@ -220,7 +220,7 @@ window.fp = (() => {
       canvas.width = Math.min(640, video.videoWidth);
       canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
       canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-      look({ picture: canvas.toDataURL("image/jpeg", 0.85) });
+      capture({ picture: canvas.toDataURL("image/jpeg", 0.85) });
     };
     after.camera = () => { clearTimeout(waiting); waiting = setTimeout(shoot, 30); };
     const end = () => {
@@ -253,5 +253,5 @@ window.fp = (() => {
     new IntersectionObserver(([seen]) => { if (!seen.isIntersecting && stream && element.offsetParent === null) end(); }).observe(element);
   }
 
-  return { upload, answered, faces, panel, questions, sliders, trials, takeaway, parcel, camera, gate, done };
+  return { upload, answered, faces, panel, questions, sliders, trials, takeaway, download, camera, gate, done };
 })();

@@ -13,11 +13,11 @@ import gradio as gr
 
 import analysis.report
 from feat_pipeline.app import handlers, markup
-from feat_pipeline.app.downloads import pack
+from feat_pipeline.app.downloads import make_download
 from feat_pipeline.app.limits import Limits, RefusedError, shown_name
-from feat_pipeline.app.service import Studio
+from feat_pipeline.app.service import FaceService
 from feat_pipeline.app.uploads import Uploads
-from feat_pipeline.app.videos import look_at_film
+from feat_pipeline.app.videos import answer_video
 
 COMPARED_AT_ONCE = 4
 STATE_S = 3600
@@ -54,134 +54,138 @@ def theme() -> gr.themes.Base:
     )
 
 
-def build_page(studio: Studio, uploads: Uploads) -> gr.Blocks:
+def build_page(service: FaceService, uploads: Uploads) -> gr.Blocks:
     """Lay the page out over what measures and what takes uploads in."""
     with gr.Blocks(title="feat-pipeline", analytics_enabled=False, delete_cache=(60, 60)) as page:
         gr.HTML(markup.render("intro.html"), **_HTML)
         with gr.Tabs():
             with gr.Tab("Photo"):
-                _photo_tab(studio, uploads)
+                _photo_tab(service, uploads)
             with gr.Tab("Video"):
-                _video_tab(studio, uploads)
+                _video_tab(service, uploads)
             with gr.Tab("Camera"):
-                _camera_tab(studio, uploads)
+                _camera_tab(service, uploads)
             with gr.Tab("Compare"):
-                _compare_tab(studio, uploads)
-    page.queue(max_size=studio.limits.waiting, default_concurrency_limit=4, api_open=False)
+                _compare_tab(service, uploads)
+    page.queue(max_size=service.limits.waiting, default_concurrency_limit=4, api_open=False)
     return page
 
 
-def _photo_tab(studio: Studio, uploads: Uploads) -> None:
+def _photo_tab(service: FaceService, uploads: Uploads) -> None:
     held, chosen = gr.State(None, time_to_live=STATE_S), gr.State(0)
-    drop = _drop("photo", studio.limits, "Drop a photo here, paste it, or choose one", "image/*")
+    drop = _drop("photo", service.limits, "Drop a photo here, paste it, or choose one", "image/*")
     say = gr.HTML("", **_HTML)
     with gr.Column(visible=False) as results:
-        picture = gr.HTML("", js_on_load=_asks("faces", "choose", "photo-face"), **_HTML)
+        picture = gr.HTML("", js_on_load=_script("faces", "choose", "photo-face"), **_HTML)
         face = gr.HTML("", js_on_load="fp.panel(element)", **_HTML)
-        questions = gr.HTML("", js_on_load=_asks("questions", "ask", "contrast"), **_HTML)
+        questions = gr.HTML("", js_on_load=_script("questions", "ask", "contrast"), **_HTML)
         contrast = gr.HTML("", **_HTML)
-        goal = gr.HTML("", js_on_load=_asks("questions", "ask", "goal"), **_HTML)
+        goal = gr.HTML("", js_on_load=_script("questions", "ask", "goal"), **_HTML)
         change = gr.HTML("", js_on_load="fp.trials(element)", **_HTML)
         gr.HTML('<div class="questions"><h3>What if?</h3></div>', **_HTML)
         with gr.Row(elem_id="what-if"):
             with gr.Column(scale=2, min_width=300):
-                sliders = gr.HTML("", js_on_load=_asks("sliders", "move", "sliders"), **_HTML)
+                sliders = gr.HTML("", js_on_load=_script("sliders", "move", "sliders"), **_HTML)
             with gr.Column(scale=1, min_width=260):
                 moved = gr.HTML("", elem_id="moved", **_HTML)
         gr.HTML('<div class="questions"><h3>Take it away</h3></div>', **_HTML)
         take = gr.HTML(
             markup.render("takeaway.html"),
-            js_on_load=_asks("takeaway", "take", "parcel"),
+            js_on_load=_script("takeaway", "take", "download"),
             **_HTML,
         )
         taken = gr.HTML("", **_HTML)
-    parcel = gr.HTML("", html_template="", js_on_load="watch('value', () => fp.parcel(props.value))", **_HTML)
+    download = gr.HTML(
+        "", html_template="", js_on_load="watch('value', () => fp.download(props.value))", **_HTML
+    )
     shown = [face, questions, contrast, goal, change, sliders, moved]
 
     def on_photo(value: str) -> list[Any]:
         try:
             ((name, ticket),) = handlers.tickets(value)
             with uploads.taken(ticket) as path:
-                answer = studio.photo(path, name)
-            filled = handlers.photo_parts(answer, 0)
+                answer = service.photo(path, name)
+            filled = handlers.photo_outputs(answer, 0)
         except Exception as error:
-            nothing = [markup.message(handlers.sorry(error), "sorry"), gr.update(visible=False), None, 0, ""]
+            nothing = [handlers.refusal(error), gr.update(visible=False), None, 0, ""]
             return [*nothing, *[""] * len(shown)]
         found = ["", gr.update(visible=True), answer, 0, markup.picture(answer)]
         return [*found, *filled]
 
     def on_choose(answer: Any, event: gr.EventData) -> list[Any]:
         try:
-            number = handlers.chosen_face(answer, _data(event).get("face"))
-            return ["", number, *handlers.photo_parts(answer, number)]
+            number = handlers.chosen_face(answer, _event_data(event).get("face"))
+            return ["", number, *handlers.photo_outputs(answer, number)]
         except Exception as error:
-            return [markup.message(handlers.sorry(error), "sorry"), 0, *[gr.skip()] * len(shown)]
+            return [handlers.refusal(error), 0, *[gr.skip()] * len(shown)]
 
     def on_take(answer: Any, event: gr.EventData) -> tuple[str, Any]:
         try:
             handlers.chosen_face(answer, 0)
-            found = pack(_data(event).get("what"), answer, studio.predictor)
+            found = make_download(_event_data(event).get("what"), answer, service.predictor)
         except Exception as error:
-            return markup.message(handlers.sorry(error), "sorry"), ""
+            return handlers.refusal(error), ""
         content = base64.b64encode(found.content).decode("ascii")
-        told = {"name": found.name, "kind": found.kind, "content": content, "number": time.time_ns()}
-        return "", json.dumps(told)  # the number makes the same file news when it is asked for again
+        sent = {"name": found.name, "kind": found.kind, "content": content, "number": time.time_ns()}
+        return "", json.dumps(sent)  # the number makes the same file news when it is asked for again
 
     everything = [say, results, held, chosen, picture, *shown]
-    sent = drop.upload(on_photo, drop, everything, api_name="photo", **_measured(drop))
+    sent = drop.upload(on_photo, drop, everything, api_name="photo", **_queued(drop))
     sent.then(None, js="() => fp.answered('photo')", **_PRIVATE)
     picture.choose(on_choose, held, [say, chosen, *shown], **_LIGHT).then(
         None, js="() => fp.done('photo-face')", **_PRIVATE
     )
-    questions.ask(_asking(handlers.contrast_part), [held, chosen], contrast, **_LIGHT).then(
+    questions.ask(_answering(handlers.contrast_output), [held, chosen], contrast, **_LIGHT).then(
         None, js="() => fp.done('contrast')", **_PRIVATE
     )
-    goal.ask(_asking(handlers.change_part), [held, chosen], change, **_LIGHT).then(
+    goal.ask(_answering(handlers.change_output), [held, chosen], change, **_LIGHT).then(
         None, js="() => fp.done('goal')", **_PRIVATE
     )
-    sliders.move(_asking(handlers.moved_part), [held, chosen], moved, **_LIGHT).then(
+    sliders.move(_answering(handlers.moved_output), [held, chosen], moved, **_LIGHT).then(
         None, js="() => fp.done('sliders')", **_PRIVATE
     )
-    take.take(on_take, held, [taken, parcel], **_LIGHT).then(None, js="() => fp.done('parcel')", **_PRIVATE)
+    take.take(on_take, held, [taken, download], **_LIGHT).then(
+        None, js="() => fp.done('download')", **_PRIVATE
+    )
 
 
-def _video_tab(studio: Studio, uploads: Uploads) -> None:
-    drop = _drop("video", studio.limits, "Drop a short video here, or choose one", "video/*,image/gif")
+def _video_tab(service: FaceService, uploads: Uploads) -> None:
+    drop = _drop("video", service.limits, "Drop a short video here, or choose one", "video/*,image/gif")
     answer = gr.HTML("", **_HTML)
 
     def on_video(value: str) -> str:
         try:
             ((name, ticket),) = handlers.tickets(value)
             with uploads.taken(ticket) as path:
-                return markup.film(look_at_film(studio, path, name))
+                return markup.video(answer_video(service, path, name))
         except Exception as error:
-            return markup.message(handlers.sorry(error), "sorry")
+            return handlers.refusal(error)
 
-    sent = drop.upload(on_video, drop, answer, api_name="video", concurrency_limit=1, **_shown(drop))
+    sent = drop.upload(on_video, drop, answer, api_name="video", concurrency_limit=1, **_progress(drop))
     sent.then(None, js="() => fp.answered('video')", **_PRIVATE)
 
 
-def _camera_tab(studio: Studio, uploads: Uploads) -> None:
-    camera = gr.HTML(markup.render("camera.html"), js_on_load=_asks("camera", "look", "camera"), **_HTML)
+def _camera_tab(service: FaceService, uploads: Uploads) -> None:
+    camera = gr.HTML(markup.render("camera.html"), js_on_load=_script("camera", "capture", "camera"), **_HTML)
     answer = gr.HTML("", **_HTML)
 
-    def on_look(event: gr.EventData) -> str:
+    def on_capture(event: gr.EventData) -> str:
         began = time.perf_counter()
         try:
-            return handlers.live_part(studio, uploads, _data(event).get("picture"), began)
+            return handlers.live_output(service, uploads, _event_data(event).get("picture"), began)
         except Exception as error:
-            return markup.message(handlers.sorry(error), "sorry")
+            return handlers.refusal(error)
 
-    looked = camera.look(on_look, None, answer, concurrency_limit=2, **_LIGHT)
-    looked.then(None, js="() => fp.done('camera')", **_PRIVATE)
+    captured = camera.capture(on_capture, None, answer, concurrency_limit=2, **_LIGHT)
+    captured.then(None, js="() => fp.done('camera')", **_PRIVATE)
 
 
-def _compare_tab(studio: Studio, uploads: Uploads) -> None:
+def _compare_tab(service: FaceService, uploads: Uploads) -> None:
     held, chosen = gr.State([], time_to_live=STATE_S), gr.State([0, 0])
     title = "Drop two photos here, or one with two faces"
-    drop = _drop("compare", studio.limits, title, "image/*", many=COMPARED_AT_ONCE)
+    drop = _drop("compare", service.limits, title, "image/*", many=COMPARED_AT_ONCE)
     say = gr.HTML("", **_HTML)
-    pool = gr.HTML("", js_on_load=_asks("faces", "choose", "pool"), **_HTML)
+    pool = gr.HTML("", js_on_load=_script("faces", "choose", "pool"), **_HTML)
     comparison = gr.HTML("", **_HTML)
 
     def on_photos(value: str, faces: list[Any]) -> list[Any]:
@@ -190,33 +194,27 @@ def _compare_tab(studio: Studio, uploads: Uploads) -> None:
             for name, ticket in handlers.tickets(value, COMPARED_AT_ONCE):
                 try:
                     with uploads.taken(ticket) as path:
-                        answers.append(studio.photo(path, name))
+                        answers.append(service.photo(path, name))
                 except RefusedError as error:
                     refusals.append(f"{shown_name(name)}: {error}")
             if answers:
                 faces, pair = handlers.pooled(faces, answers)
-                filled = handlers.compare_parts(faces, pair)
+                filled = handlers.compare_outputs(faces, pair)
         except Exception as error:
-            return [
-                markup.message(handlers.sorry(error), "sorry"),
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-            ]
-        told = "".join(markup.message(line, "sorry") for line in refusals)
-        return [told, faces, pair, *filled] if answers else [told, *[gr.skip()] * 4]
+            return [handlers.refusal(error), *[gr.skip()] * 4]
+        refused = "".join(markup.message(line, "sorry") for line in refusals)
+        return [refused, faces, pair, *filled] if answers else [refused, *[gr.skip()] * 4]
 
     def on_choose(faces: list[Any], pair: list[Any], event: gr.EventData) -> list[Any]:
         try:
             pair = list(pair)
-            pair[1 if _data(event).get("side") == 1 else 0] = _data(event).get("face")
-            return ["", pair, *handlers.compare_parts(faces, pair)]
+            pair[1 if _event_data(event).get("side") == 1 else 0] = _event_data(event).get("face")
+            return ["", pair, *handlers.compare_outputs(faces, pair)]
         except Exception as error:
-            return [markup.message(handlers.sorry(error), "sorry"), gr.skip(), gr.skip(), gr.skip()]
+            return [handlers.refusal(error), *[gr.skip()] * 3]
 
     outputs = [say, held, chosen, pool, comparison]
-    sent = drop.upload(on_photos, [drop, held], outputs, api_name="compare", **_measured(drop))
+    sent = drop.upload(on_photos, [drop, held], outputs, api_name="compare", **_queued(drop))
     sent.then(None, js="() => fp.answered('compare')", **_PRIVATE)
     pool.choose(on_choose, [held, chosen], [say, chosen, pool, comparison], **_LIGHT).then(
         None, js="() => fp.done('pool')", **_PRIVATE
@@ -245,29 +243,29 @@ def _drop(tab: str, limits: Limits, title: str, accept: str, many: int = 0) -> g
     )
 
 
-def _asks(what: str, event: str, name: str) -> str:
+def _script(what: str, event: str, name: str) -> str:
     """Return the script that binds controls to an event, one question at a time: see `gate` in page.js."""
     return f"fp.{what}(element, fp.gate('{name}', (d) => trigger('{event}', d)), watch)"
 
 
-def _asking(part: Callable[[Any, Any, Any], str]) -> Callable[..., str]:
+def _answering(part: Callable[[Any, Any, Any], str]) -> Callable[..., str]:
     def on_ask(answer: Any, number: int, event: gr.EventData) -> str:
         try:
-            return part(answer, number, _data(event))
+            return part(answer, number, _event_data(event))
         except Exception as error:
-            return markup.message(handlers.sorry(error), "sorry")
+            return handlers.refusal(error)
 
     return on_ask
 
 
-def _shown(place: gr.HTML) -> dict[str, Any]:
+def _progress(place: gr.HTML) -> dict[str, Any]:
     return {"show_progress": "full", "show_progress_on": place}
 
 
-def _measured(place: gr.HTML) -> dict[str, Any]:
+def _queued(place: gr.HTML) -> dict[str, Any]:
     """One at a time: everybody shares two cores, and a queue tells its place in it."""
-    return {**_shown(place), "concurrency_id": "measure", "concurrency_limit": 1}
+    return {**_progress(place), "concurrency_id": "measure", "concurrency_limit": 1}
 
 
-def _data(event: gr.EventData) -> dict[str, Any]:
+def _event_data(event: gr.EventData) -> dict[str, Any]:
     return event._data if isinstance(event._data, dict) else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import socket
 import tempfile
@@ -15,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feat_pipeline.environment import restored_variables
 from feat_pipeline.errors import UnavailableError, UsageError, require
+from feat_pipeline.network import FREE_PORT, LOOPBACK, is_loopback, page_address
 
 if TYPE_CHECKING:
-    from feat_pipeline.app.service import Studio
+    from feat_pipeline.app.service import FaceService
 
-LOOPBACK = "127.0.0.1"
 SESSIONS = 200
 """How many people's last answers are held; the oldest beyond make room."""
 
@@ -36,21 +36,13 @@ def check_installed() -> None:
     require("gradio", extra="app", what="app")
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a host name or address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 @contextlib.contextmanager
-def serving(studio: Studio, *, host: str = LOOPBACK, port: int = 0) -> Iterator[str]:
+def serving(service: FaceService, *, host: str = LOOPBACK, port: int = FREE_PORT) -> Iterator[str]:
     """Serve the page while the block runs.
 
     Parameters
     ----------
-    studio : Studio
+    service : FaceService
     host : str
         Name or address to listen at.
     port : int
@@ -76,32 +68,34 @@ def serving(studio: Studio, *, host: str = LOOPBACK, port: int = 0) -> Iterator[
         (temporary / "uploads").mkdir(mode=0o700)
         # Gradio leaves an open event loop behind in a thread that has none running.
         with ThreadPoolExecutor(1) as builder:
-            making = _application(studio, temporary / "uploads", host)
+            making = _application(service, temporary / "uploads", host)
             app = builder.submit(asyncio.run, making).result()
         stack.enter_context(_running(app, listening))
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{listening.getsockname()[1]}/"
+        yield page_address(host, listening.getsockname()[1])
 
 
-async def _application(studio: Studio, folder: Path, host: str) -> Any:
-    """Put our door before Gradio's application."""
+async def _application(service: FaceService, folder: Path, host: str) -> Any:
+    """Put our middleware before Gradio's application."""
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from feat_pipeline.app.middleware import Door
+    from feat_pipeline.app.middleware import UploadMiddleware
     from feat_pipeline.app.page import build_page, head, theme
     from feat_pipeline.app.uploads import Uploads
 
-    uploads = Uploads(folder, studio.limits)
-    page = build_page(studio, uploads)
+    uploads = Uploads(folder, service.limits)
+    page = build_page(service, uploads)
     page.state_session_capacity = SESSIONS
     names = [LOOPBACK, "localhost", "[::1]"] if is_loopback(host) else ["*"]  # against DNS rebinding
-    door = [Middleware(TrustedHostMiddleware, allowed_hosts=names), Middleware(Door, uploads=uploads)]
+    middleware = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=names),
+        Middleware(UploadMiddleware, uploads=uploads),
+    ]
     undocumented: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     return gr.mount_gradio_app(
-        FastAPI(middleware=door, **undocumented),
+        FastAPI(middleware=middleware, **undocumented),
         page,
         path="/",
         server_name=host,
@@ -162,17 +156,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def _gradio_to_itself(folder: Path) -> Iterator[None]:
     """Let Gradio call nobody and write nowhere else while it is imported and runs."""
-    own = {
-        "GRADIO_TEMP_DIR": str(folder),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-    }
-    before = {name: os.environ.get(name) for name in own}
-    os.environ.update(own)
-    try:
+    own = {"GRADIO_TEMP_DIR": str(folder), "GRADIO_ANALYTICS_ENABLED": "False"}
+    with restored_variables(own):
+        os.environ.update(own)
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from feat_pipeline.app.limits import Limits, RefusedError, sentence, shown_name
+from feat_pipeline.app.limits import SMALLEST_FACE_PX, Limits, RefusedError, sentence, shown_name
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError
 from feat_pipeline.faces.crops import FaceCrops
@@ -30,15 +30,15 @@ SMALL_PX = 48
 
 NO_FACE = (
     "No face was found in this picture. Faces have to be upright, seen from the front or slightly from the "
-    "side, and at least about 40 pixels high; turn or crop the picture and try again."
+    f"side, and at least about {SMALLEST_FACE_PX} pixels high; turn or crop the picture and try again."
 )
 GIF = "This is a GIF; send it under Video, or save one of its pictures as JPEG or PNG."
-FILM = "This is a video; send it under Video."
+VIDEO = "This is a video; send it under Video."
 HEIC = "This is a HEIC or AVIF picture, as some phones take them; save it as JPEG and send that."
-BROKE = "Something went wrong here while this was looked at; try again, or try another one."
+FAILED = "Something went wrong here while this was looked at; try again, or try another one."
 
-_MANY = ("PNG", "WEBP", "TIFF")  # the second picture of a phone's JPEG is a preview
-_FILMS = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"FLV\1")  # Matroska and WebM, MPEG, Flash
+_MANY_PICTURES = ("PNG", "WEBP", "TIFF")  # the second picture of a phone's JPEG is a preview
+_VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"FLV\1")  # Matroska and WebM, MPEG, Flash
 _HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheim", b"ftypavif")
 
 
@@ -51,7 +51,7 @@ class Face:
     prediction : FacePrediction
         What `Predictor.predict` said.
     picture : bytes
-        JPEG of 320 px, the face with a margin.
+        JPEG with sides of `FACE_PX`, the face with a margin.
     """
 
     prediction: FacePrediction
@@ -69,7 +69,7 @@ class PhotoAnswer:
     size : (int, int)
         Width and height, px.
     picture : bytes
-        JPEG, shrunk to at most 1400 px.
+        JPEG, shrunk to at most `SHOWN_PX`.
     faces : tuple of Face
         Left to right.
     notes : tuple of str
@@ -83,7 +83,7 @@ class PhotoAnswer:
     notes: tuple[str, ...] = ()
 
 
-class Studio:
+class FaceService:
     """Measures what people send, one at a time.
 
     Parameters
@@ -115,12 +115,12 @@ class Studio:
         self.limits = limits or Limits()
         self.predictor = Predictor(models=models, detector=detector)
         self.lock = threading.Lock()
-        self.film_lock = threading.Lock()
+        self.video_lock = threading.Lock()
         self._spec: dict[str, Any] = {"models": models, "detector": detector}
 
     @cached_property
-    def film_predictor(self) -> Predictor:
-        """A predictor of its own for videos, under `film_lock`: photos need not wait for them."""
+    def video_predictor(self) -> Predictor:
+        """A predictor of its own for videos, under `video_lock`: photos need not wait for them."""
         return Predictor(**self._spec)
 
     def photo(self, path: Path, name: object) -> PhotoAnswer:
@@ -140,10 +140,10 @@ class Studio:
         """
         shown = shown_name(name) or "photo"
         rgb = self._read(path)
-        notes = _about(path)
+        notes = _notes(path)
         predictions = self.predict(Frame(rgb, shown))
         if not predictions:
-            raise RefusedError(_small(rgb) or NO_FACE)
+            raise RefusedError(_too_small(rgb) or NO_FACE)
         if len(predictions) > self.limits.faces:
             notes.append(
                 f"{len(predictions)} faces were found; the {self.limits.faces} largest are answered for."
@@ -160,7 +160,7 @@ class Studio:
             tuple(notes),
         )
 
-    def glance(self, path: Path) -> tuple[np.ndarray, list[FacePrediction]]:
+    def camera_picture(self, path: Path) -> tuple[np.ndarray, list[FacePrediction]]:
         """Read and predict one picture of a camera: RGB, and its faces, of which there may be none.
 
         Raises
@@ -184,7 +184,7 @@ class Studio:
                 return self.predictor.predict(frame)
             except InputError as error:
                 print(f"feat-pipeline: {error}", file=sys.stderr)
-                raise RefusedError(BROKE) from None
+                raise RefusedError(FAILED) from None
 
     def _read(self, path: Path) -> np.ndarray:
         try:
@@ -196,8 +196,8 @@ class Studio:
 def _sentence(reason: str, path: Path) -> str:
     """Tell why a photo cannot be read, and what to do with those kinds that phones and chats hand out."""
     head = _head(path)
-    if (head[4:8] == b"ftyp" and head[4:12] not in _HEIC_BRANDS) or head.startswith(_FILMS):
-        return FILM
+    if (head[4:8] == b"ftyp" and head[4:12] not in _HEIC_BRANDS) or head.startswith(_VIDEO_HEADS):
+        return VIDEO
     if head.startswith(b"GIF8"):
         return GIF
     if head[4:12] in _HEIC_BRANDS:
@@ -213,17 +213,17 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _about(path: Path) -> list[str]:
+def _notes(path: Path) -> list[str]:
     """Say so where a file holds more pictures than the one that is looked at."""
     try:
         with Image.open(path) as image:
-            count = getattr(image, "n_frames", 1) if image.format in _MANY else 1
+            count = getattr(image, "n_frames", 1) if image.format in _MANY_PICTURES else 1
     except Exception:  # by now it was read; a second opinion on it is worth no refusal
         return []
     return [f"This file holds {count} pictures; only the first was looked at."] if count > 1 else []
 
 
-def _small(rgb: np.ndarray) -> str:
+def _too_small(rgb: np.ndarray) -> str:
     height, width = rgb.shape[:2]
     if min(width, height) >= SMALL_PX:
         return ""

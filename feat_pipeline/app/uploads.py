@@ -50,7 +50,7 @@ class Uploads:
             )
         self.sweep()
         with self._lock:
-            if self._held() + self._coming + size > self.limits.together_mb * MEGA:
+            if self._held() + self._coming + size > self.limits.uploads_bytes:
                 raise RefusedError("Many people are sending pictures just now; try again in a minute.")
             self._coming += size
         path = self.folder / secrets.token_hex(16)

@@ -8,24 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.app.limits import MEGA, RefusedError, sentence, shown_name
+from feat_pipeline.app.limits import MEGA, SMALLEST_FACE_PX, RefusedError, sentence, shown_name
 from feat_pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from feat_pipeline.app.service import Studio
+    from feat_pipeline.app.service import FaceService
     from feat_pipeline.film import FollowedFace
 
 EVERY_S = 1 / 15
 """Frames of a faster video are passed over, or two cores would be busy with it for minutes."""
 FILM_MB = 20
 """A larger film is not handed over to the browser."""
-NO_FACE = "No face was found in this video. Faces have to be upright and at least about 40 pixels high."
+NO_FACE = (
+    "No face was found in this video. Faces have to be upright and at least about "
+    f"{SMALLEST_FACE_PX} pixels high."
+)
 
 
 @dataclass(frozen=True, eq=False)
-class FilmAnswer:
+class VideoAnswer:
     """What was found in a video.
 
     Parameters
@@ -53,7 +56,7 @@ class FilmAnswer:
     notes: tuple[str, ...]
 
 
-def look_at_film(studio: Studio, path: Path, name: object) -> FilmAnswer:
+def answer_video(service: FaceService, path: Path, name: object) -> VideoAnswer:
     """Answer for a video; only the first seconds, as the limits say, are looked at.
 
     Raises
@@ -65,29 +68,29 @@ def look_at_film(studio: Studio, path: Path, name: object) -> FilmAnswer:
     from feat_pipeline.sources.sampling import Sampling
     from feat_pipeline.sources.videos import probe_video
 
-    limits, shown = studio.limits, shown_name(name) or "video"
+    limits, shown = service.limits, shown_name(name) or "video"
     notes = []
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         source, target = Path(folder, "video.mp4"), Path(folder, "film.mp4")
         path.rename(source)  # the suffix says that it is a video, whatever its sender calls it
         try:
-            info = probe_video(source, max_pixels=int(limits.video_megapixels * MEGA))
+            info = probe_video(source, max_pixels=limits.video_pixels)
         except InputError as error:
             raise RefusedError(sentence(str(error), source, "video")) from None
         if info.duration_s > limits.video_s:
             notes.append(
                 f"Only the first {limits.video_s:g} of its {info.duration_s:.0f} seconds were looked at."
             )
-        with studio.film_lock:
+        with service.video_lock:
             sampling = Sampling(end_s=limits.video_s, every_s=EVERY_S)
-            run = predict_video(source, studio.film_predictor, film=target, sampling=sampling)
+            run = predict_video(source, service.video_predictor, film=target, sampling=sampling)
             seen: dict[int, list[FollowedFace]] = {}
             frames = 0
             for frame in run:
                 frames += 1
                 for face in frame.faces:
                     seen.setdefault(face.face_id, []).append(face)
-            extractor = studio.film_predictor.extractor
+            extractor = service.video_predictor.extractor
         if not seen:
             raise RefusedError(NO_FACE)
         film = target.read_bytes() if run.film is not None else b""
@@ -100,7 +103,7 @@ def look_at_film(studio: Studio, path: Path, name: object) -> FilmAnswer:
     labels = Counter(face.raw.label() for face in seen[main] if face.raw.probabilities)
     rows = [(label, count / labels.total()) for label, count in labels.most_common()]
     figure = _figure(seen[main], extractor, shown)
-    return FilmAnswer(shown, frames, len(seen), rows, figure, film, (*notes, *_sentences(run.notes)))
+    return VideoAnswer(shown, frames, len(seen), rows, figure, film, (*notes, *_sentences(run.notes)))
 
 
 def _figure(faces: list[FollowedFace], extractor: Any, name: str) -> Figure:
@@ -110,12 +113,12 @@ def _figure(faces: list[FollowedFace], extractor: Any, name: str) -> Figure:
     from analysis import plots
     from analysis.autable import AUTable
     from analysis.series import au_series
-    from feat_pipeline.extract.measure import make_table
+    from feat_pipeline.predict import predictions_table
 
     raw = [face.raw for face in faces]
-    table = make_table([(name, f.frame, f.time_s, f.face, f) for f in raw], extractor)
+    table = predictions_table(raw, extractor)
     followed = AUTable(
-        table.frame.assign(face_id=0),
+        table.frame.assign(input=name, face_id=0),
         backend=table.backend,
         backend_version=table.backend_version,
         scale=table.scale,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError
@@ -22,6 +21,7 @@ from feat_pipeline.film.lost_faces import Cover
 from feat_pipeline.film.paint import FilmPainter
 from feat_pipeline.film.writer import FilmWriter
 from feat_pipeline.predict import Predictor
+from feat_pipeline.render.encode import png
 from feat_pipeline.sources.camera import CameraSource, LiveFrame
 from feat_pipeline.sources.frame import PathLike
 
@@ -122,6 +122,11 @@ def watch(
     return loop.result
 
 
+def picture_name() -> str:
+    """Name a saved picture after this moment, to the millisecond."""
+    return f"camera_{datetime.now():%Y-%m-%d_%H-%M-%S.%f}"[:-3] + ".png"
+
+
 class _Loop:
     """One session in front of a camera."""
 
@@ -163,14 +168,14 @@ class _Loop:
                 self.result.answered += 1
 
     def _answer(self, live: LiveFrame) -> None:
-        frame, looked = live.frame, True
+        frame, searched = live.frame, True
         try:
             found = self._predictor.predict(frame)
         except InputError as error:  # whatever one picture does to a detector, the next comes
-            found, looked = [], False
+            found, searched = [], False
             self._note(str(error))
         faces = self._follower.update(frame.time_s, found)
-        for covered in self._cover.add(frame, faces, looked=looked):
+        for covered in self._cover.add(frame, faces, searched=searched):
             self._picture = self._painter.paint(covered)
             self._view.show(self._picture, frame.time_s, faces)
             if self.film is not None:
@@ -183,9 +188,8 @@ class _Loop:
     def _save(self) -> None:
         if self._picture is None:
             return
-        name = f"camera_{datetime.now():%Y-%m-%d_%H-%M-%S.%f}"[:-3] + ".png"
-        target = self._save_to / name
+        target = self._save_to / picture_name()
         with named_errors(self._save_to), atomic_path(target) as temporary:
-            Image.fromarray(self._picture).save(temporary, "PNG")
+            temporary.write_bytes(png(self._picture))
         self.result.saved.append(target)
         self._tell_saved(target)

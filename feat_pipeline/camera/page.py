@@ -6,11 +6,9 @@ other users of the machine nor pages of other sites can look through the camera.
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 import threading
-import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,15 +16,13 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from analysis.explain.rationale import percent
+from feat_pipeline.camera.live import picture_name
 from feat_pipeline.errors import UsageError
 from feat_pipeline.film.follow import FollowedFace
-from feat_pipeline.render.encode import jpeg
-from feat_pipeline.render.labels import NOT_MEASURED
-
-HOST = "127.0.0.1"
+from feat_pipeline.network import FREE_PORT, LOOPBACK, page_address
+from feat_pipeline.render.encode import jpeg, png
+from feat_pipeline.render.labels import NOT_MEASURED, label_heads
 
 _BOUNDARY = "feat-pipeline-picture"
 _WAIT_S = 1.0  # for the next picture, before it is seen whether the program has ended
@@ -56,7 +52,7 @@ class PageView:
         There is no such address here, or the port is taken.
     """
 
-    def __init__(self, source: str, *, host: str = HOST, port: int = 0) -> None:
+    def __init__(self, source: str, *, host: str = LOOPBACK, port: int = FREE_PORT) -> None:
         self._state = _State(source)
         key = secrets.token_urlsafe(12)
         try:
@@ -67,8 +63,7 @@ class PageView:
                 f"host {host}, port {port}: cannot be listened at ({reason}); name another --port, or leave "
                 f"it out for a free one"
             ) from None
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"http://{shown}:{self._server.server_address[1]}/{key}/"
+        self.address = f"{page_address(host, self._server.server_address[1])}{key}/"
         self._thread = threading.Thread(target=self._server.serve_forever, name="page", daemon=True)
 
     def __enter__(self) -> PageView:
@@ -108,13 +103,13 @@ class _State:
         self._answers: dict[str, Any] = {"source": source, "time_s": 0.0, "faces": [], "running": True}
 
     def put(self, picture_rgb: np.ndarray, time_s: float, faces: Sequence[FollowedFace]) -> None:
-        told = [
-            {"face_id": face.face_id, "label": face.label() or "not measured", "text": tell(face)}
+        answers = [
+            {"face_id": face.face_id, "label": face.label() or NOT_MEASURED, "text": answer_text(face)}
             for face in faces
         ]
         with self._changed:
             self._picture, self._number = picture_rgb, self._number + 1
-            self._answers = {"source": self._source, "time_s": time_s, "faces": told, "running": True}
+            self._answers = {"source": self._source, "time_s": time_s, "faces": answers, "running": True}
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -135,21 +130,19 @@ class _State:
         with self._changed:
             self._changed.wait_for(lambda: self._number > after or not self._answers["running"], _WAIT_S)
             if self._number > after and self._picture is not None:
-                if (
-                    self._jpeg[0] != self._number
-                ):  # encoded once for all viewers, and only where there are any
+                # encoded once for all viewers, and only where there are any
+                if self._jpeg[0] != self._number:
                     self._jpeg = (self._number, jpeg(self._picture))
                 return *self._jpeg, self._answers["running"]
             return after, b"", self._answers["running"]
 
 
-def tell(face: FollowedFace) -> str:
+def answer_text(face: FollowedFace) -> str:
     """Return a face's answer and its reasons as one line of text."""
     name = next(iter(face.probabilities), "")
     if name in face.explanations:
         return face.explanations[name].rationale
-    label = face.label(name)
-    return f"{label} {percent(face.probabilities[name][label])}" if label else NOT_MEASURED
+    return label_heads(face)[0].text
 
 
 def _handler(state: _State, key: str) -> type[BaseHTTPRequestHandler]:
@@ -163,8 +156,8 @@ def _handler(state: _State, key: str) -> type[BaseHTTPRequestHandler]:
             known: dict[str, Callable[[], None]] = {
                 "": lambda: self._send(page, "text/html; charset=utf-8"),
                 "answers.json": lambda: self._send(state.answers(), "application/json"),
-                "picture.jpg": lambda: self._picture("JPEG"),
-                "picture.png": lambda: self._picture("PNG"),
+                "picture.jpg": lambda: self._picture("jpeg", jpeg),
+                "picture.png": lambda: self._picture("png", png),
                 "stream": self._stream,
             }
             given, slash, name = self.path.partition("?")[0].removeprefix("/").partition("/")
@@ -176,15 +169,12 @@ def _handler(state: _State, key: str) -> type[BaseHTTPRequestHandler]:
             else:
                 known[name]()
 
-        def _picture(self, kind: str) -> None:
+        def _picture(self, kind: str, encode: Callable[[np.ndarray], bytes]) -> None:
             picture = state.picture()
             if picture is None:
                 self._send(b"There is no picture yet.", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE)
                 return
-            data = io.BytesIO()
-            Image.fromarray(picture).save(data, kind)
-            name = f"{time.strftime('camera_%Y-%m-%d_%H-%M-%S')}.{kind.lower()}"
-            self._send(data.getvalue(), f"image/{kind.lower()}", name=name if kind == "PNG" else "")
+            self._send(encode(picture), f"image/{kind}", name=picture_name() if kind == "png" else "")
 
         def _stream(self) -> None:
             self._head(HTTPStatus.OK, f"multipart/x-mixed-replace; boundary={_BOUNDARY}")

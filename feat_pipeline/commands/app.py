@@ -7,9 +7,11 @@ import signal
 import threading
 from typing import Any
 
+from feat_pipeline.app.limits import Limits
 from feat_pipeline.commands.options import add_command, add_detector
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
+from feat_pipeline.network import LOOPBACK, is_loopback
 
 _PORT = 7860
 
@@ -25,7 +27,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--host",
-        default="127.0.0.1",
+        default=LOOPBACK,
         help="address to listen at; others than the default let other machines in (default: %(default)s)",
     )
     parser.add_argument(
@@ -34,22 +36,25 @@ def add(commands: Any) -> None:
     add_detector(parser)
     limits = parser.add_argument_group("limits")
     for name, default, text in (
-        ("--photo-mb", 20.0, "largest photo in megabytes"),
-        ("--photo-megapixels", 50.0, "largest photo in millions of pixels"),
-        ("--video-mb", 50.0, "largest video in megabytes"),
-        ("--video-seconds", 20.0, "how much of a video is looked at"),
+        ("--photo-mb", Limits.photo_mb, "largest photo in megabytes"),
+        ("--photo-megapixels", Limits.photo_megapixels, "largest photo in millions of pixels"),
+        ("--video-mb", Limits.video_mb, "largest video in megabytes"),
+        ("--video-seconds", Limits.video_s, "how much of a video is looked at"),
     ):
         limits.add_argument(
             name, type=float, default=default, metavar="X", help=f"{text} (default: {default:g})"
         )
     limits.add_argument(
-        "--waiting", type=int, default=40, metavar="N", help="requests that may wait (default: %(default)s)"
+        "--waiting",
+        type=int,
+        default=Limits.waiting,
+        metavar="N",
+        help="requests that may wait (default: %(default)s)",
     )
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.app.limits import Limits
-    from feat_pipeline.app.serve import check_installed, is_loopback, serving
+    from feat_pipeline.app.serve import check_installed, serving
 
     check_installed()
     limits = Limits(
@@ -59,9 +64,9 @@ def _app(arguments: argparse.Namespace) -> int:
         video_s=arguments.video_seconds,
         waiting=arguments.waiting,
     )
-    from feat_pipeline.app.service import Studio
+    from feat_pipeline.app.service import FaceService
 
-    studio = Studio(limits, detector=arguments.detector)
+    service = FaceService(limits, detector=arguments.detector)
     if not is_loopback(arguments.host):
         say(
             f"warning: at {arguments.host} every machine that reaches this one can use the page; there is no "
@@ -70,7 +75,7 @@ def _app(arguments: argparse.Namespace) -> int:
     ended = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())  # so that the uploads' folder is removed
     try:
-        with serving(studio, host=arguments.host, port=arguments.port) as address:
+        with serving(service, host=arguments.host, port=arguments.port) as address:
             print(address, flush=True)
             say("the page is ready; Ctrl-C ends it")
             try:

@@ -11,6 +11,7 @@ from feat_pipeline.commands.options import add_command, add_detector, add_models
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS
+from feat_pipeline.network import FREE_PORT, LOOPBACK, is_loopback
 from feat_pipeline.sources.frame import input_name
 
 
@@ -56,10 +57,10 @@ def add(commands: Any) -> None:
     )
     view.add_argument(
         "--host",
-        default="127.0.0.1",
+        default=LOOPBACK,
         help="address of the page (default: %(default)s, which this machine alone can reach)",
     )
-    view.add_argument("--port", type=int, default=0, help="port of the page (default: a free one)")
+    view.add_argument("--port", type=int, default=FREE_PORT, help="port of the page (default: a free one)")
 
 
 def _camera(arguments: argparse.Namespace) -> int:
@@ -106,7 +107,7 @@ def _check_record(arguments: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def _view(arguments: argparse.Namespace, source: str) -> Any:
     """Open the window or the page, and tell the user how to go on."""
-    from feat_pipeline.camera.page import HOST, PageView
+    from feat_pipeline.camera.page import PageView
     from feat_pipeline.camera.window import WindowView, has_screen
 
     if arguments.view == "window" and not has_screen():
@@ -118,7 +119,9 @@ def _view(arguments: argparse.Namespace, source: str) -> Any:
         return
     with PageView(source, host=arguments.host, port=arguments.port) as page:
         print(page.address, flush=True)
-        open_to = "" if arguments.host == HOST else "; whoever has this address can look through the camera"
+        open_to = (
+            "" if is_loopback(arguments.host) else "; whoever has this address can look through the camera"
+        )
         say(f"open this address in a browser; Ctrl-C ends{open_to}")
         yield page
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_GAP_S = 2.0
 """A face that was not seen for longer is a new one."""
+STEPS_BRIDGED = 2.5
+"""A gap of fewer typical steps between frames is none, however far apart the looks are."""
 NOMINAL_RATE = 30.0
 """Frames a second of a table that tells numbers of frames and no times."""
 
@@ -35,7 +37,23 @@ _SHAPE_SHAKE = 0.07  # of the landmarks, in their own spread; expressions change
 _NEAR = 13.8  # squared distance in standard deviations that 99.9 % of right matches stay under
 _OVER = 0.35  # a face this near its old place is the same, however still it was, sizes
 _GROWTH = math.log(1.8)  # largest change of the size in one step
-STEPS_BRIDGED = 2.5  # a gap of fewer typical steps is one, however far apart the looks are
+
+
+def gap_bound(times_s: np.ndarray) -> float:
+    """Return after how long without being seen a face is a new one.
+
+    Parameters
+    ----------
+    times_s : ndarray of float, shape (n,)
+        Times of the frames that are looked at, s, in any order.
+
+    Returns
+    -------
+    float
+        `MAX_GAP_S`, or `STEPS_BRIDGED` typical steps between frames where that is more.
+    """
+    steps_s = np.diff(np.unique(times_s))
+    return max(MAX_GAP_S, STEPS_BRIDGED * float(np.median(steps_s))) if len(steps_s) else MAX_GAP_S
 
 
 @dataclass
@@ -170,8 +188,7 @@ def add_face_ids(frame: pd.DataFrame, *, max_gap_s: float | None = None) -> pd.D
         Columns ``input`` and ``face``, and ``time_s`` or ``frame``; places as ``x, y, w, h`` or as
         landmarks ``x_0..x_67, y_0..y_67``, px. The rows may stand in any order.
     max_gap_s : float, optional
-        See `FaceTracker`. By default 2 s, or 2.5 typical steps between the frames of a video that was looked
-        at more seldom.
+        See `FaceTracker`; by default `gap_bound` of the times of each input.
 
     Returns
     -------
@@ -210,10 +227,7 @@ def _ids(
     placed = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     if not placed.any():
         return faces
-    moments = np.unique(times)
-    steps = np.diff(moments)
-    typical = float(np.median(steps)) if len(steps) else 0.0
-    tracker = FaceTracker(max(MAX_GAP_S, STEPS_BRIDGED * typical) if max_gap_s is None else max_gap_s)
+    tracker = FaceTracker(gap_bound(times) if max_gap_s is None else max_gap_s)
     order = np.lexsort((faces, times))
     ids = np.zeros(len(times), dtype=np.int64)
     known: dict[int, int] = {}

@@ -19,7 +19,7 @@ from feat_pipeline.predict import FacePrediction
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
 
-SMOOTH_S = 0.25
+TIME_CONSTANT_S = 0.25
 """Time in which the weight of a frame falls to 37 %: nearly all of it lies within half a second."""
 STAY_S = 0.2
 """A label changes where another emotion has been ahead for so long."""
@@ -127,7 +127,7 @@ class _State:
     def take(self, time_s: float, face: FacePrediction) -> None:
         """Add the answers of one frame."""
         step_s, self.time_s = time_s - self.time_s, time_s
-        weight = 1 - math.exp(-step_s / SMOOTH_S)
+        weight = 1 - math.exp(-step_s / TIME_CONSTANT_S)
         if np.isfinite(list(face.aus.values())).all():
             self._aus = _mixed(self._aus, face.aus, weight)
         for name, probabilities in face.probabilities.items():

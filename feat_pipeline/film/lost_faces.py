@@ -31,14 +31,14 @@ class Covered:
         Those that were found.
     lost : dict of int to FollowedFace
         By id, those that were found shortly before or after, with a larger box.
-    looked : bool
-        Whether the detector could look at the frame; else all of it is to be hidden.
+    searched : bool
+        Whether the detector could search the frame; else all of it is to be hidden.
     """
 
     frame: Frame
     faces: Sequence[FollowedFace]
     lost: dict[int, FollowedFace] = field(default_factory=dict)
-    looked: bool = True
+    searched: bool = True
 
 
 class Cover:
@@ -55,9 +55,9 @@ class Cover:
         self._waiting: deque[Covered] = deque()
         self._last: dict[int, tuple[float, FollowedFace]] = {}
 
-    def add(self, frame: Frame, faces: Sequence[FollowedFace], *, looked: bool = True) -> Iterator[Covered]:
+    def add(self, frame: Frame, faces: Sequence[FollowedFace], *, searched: bool = True) -> Iterator[Covered]:
         """Take the next frame, and hand out those that have waited for long enough."""
-        covered = Covered(frame, faces, looked=looked)
+        covered = Covered(frame, faces, searched=searched)
         for face in faces:
             for earlier in self._waiting:
                 near = frame.time_s - earlier.frame.time_s <= self._before_s

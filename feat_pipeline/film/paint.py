@@ -68,7 +68,7 @@ class FilmPainter:
         from feat_pipeline.render import annotate, hide_faces
 
         picture, faces = covered.frame.rgb, covered.faces
-        if self.hides and not covered.looked:
+        if self.hides and not covered.searched:
             picture = _unrecognisable(picture)
         elif self.hides:
             seen = [] if self.annotates else faces  # these are hidden where they are annotated

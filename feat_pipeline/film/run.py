@@ -14,7 +14,7 @@ from feat_pipeline.errors import InputError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.extract.engine.chunks import plan
 from feat_pipeline.extract.measure import NO_FACE
-from feat_pipeline.faces.track import MAX_GAP_S, STEPS_BRIDGED
+from feat_pipeline.faces.track import gap_bound
 from feat_pipeline.film.follow import FollowedFace, Follower
 from feat_pipeline.film.lost_faces import Cover
 from feat_pipeline.film.paint import FilmPainter
@@ -73,7 +73,7 @@ class VideoPrediction:
     def __post_init__(self) -> None:
         self._chunks = plan([Path(self.path)], self.sampling)
         self.total = sum(chunk.frames for chunk in self._chunks)
-        self._step_s = _step_s(self.path, self.sampling)
+        self._times_s = _times_s(self.path, self.sampling)
 
     def __iter__(self) -> Iterator[FilmFrame]:
         return self.frames()
@@ -90,8 +90,7 @@ class VideoPrediction:
         answers = self.predictor.predict_chunks(
             (kept(chunk.read()) for chunk in self._chunks), detect_every_s=self.detect_every_s
         )
-        gap_s = max(MAX_GAP_S, STEPS_BRIDGED * self._step_s)
-        follower = Follower(self.predictor.models, max_gap_s=gap_s)
+        follower = Follower(self.predictor.models, max_gap_s=gap_bound(self._times_s))
         with contextlib.closing(answers), self._drawn() as draw:
             for item in answers:
                 source = read.popleft()
@@ -100,24 +99,22 @@ class VideoPrediction:
                     yield FilmFrame(source.frame, float("nan"), [], item)
                     continue
                 faces = follower.update(source.time_s, found)
-                looked = isinstance(item, Predicted) or item.reason == NO_FACE
-                draw(source, faces, looked)
+                searched = isinstance(item, Predicted) or item.reason == NO_FACE
+                draw(source, faces, searched)
                 yield FilmFrame(source.index, source.time_s, faces, item)
 
     @contextlib.contextmanager
     def _drawn(self) -> Iterator[Callable[[Frame, list[FollowedFace], bool], None]]:
         """Hand out what takes the frames for the film."""
         if self.film is None:
-            yield lambda frame, faces, looked: None
+            yield lambda frame, faces, searched: None
             return
-        rate = 1 / self._step_s if self._step_s else 25.0
-        sampling = self.sampling
-        whole = sampling.end_s == float("inf")
+        whole = self.sampling.end_s == float("inf")
         cover = Cover() if self.painter.hides else Cover(0.0)
-        writer = FilmWriter(self.film, rate=rate, sound_of=self.path, whole_sound=whole)
+        writer = FilmWriter(self.film, rate=_rate(self._times_s), sound_of=self.path, whole_sound=whole)
 
-        def draw(frame: Frame, faces: list[FollowedFace], looked: bool) -> None:
-            for covered in cover.add(frame, faces, looked=looked):
+        def draw(frame: Frame, faces: list[FollowedFace], searched: bool) -> None:
+            for covered in cover.add(frame, faces, searched=searched):
                 writer.add(self.painter.paint(covered), covered.frame.time_s)
 
         try:
@@ -183,11 +180,16 @@ def predict_video(
     return VideoPrediction(path, predictor, sampling or Sampling(), detect_every_s, target, painter)
 
 
-def _step_s(path: PathLike, sampling: Sampling) -> float:
-    """Return the typical time between two frames that are looked at; 0 where there are not two."""
+def _times_s(path: PathLike, sampling: Sampling) -> np.ndarray:
+    """Return the times of the frames that are looked at; none where the video cannot be opened."""
     try:
         times_s = probe_video(path).times_s
     except InputError:
-        return 0.0
-    steps_s = np.diff(times_s[wanted_frames(times_s, **asdict(sampling))])
-    return float(np.median(steps_s)) if len(steps_s) else 0.0
+        return np.empty(0)
+    return times_s[wanted_frames(times_s, **asdict(sampling))]
+
+
+def _rate(times_s: np.ndarray) -> float:
+    """Return the typical number of frames a second; 0 where it is not known."""
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
+    return 1 / step_s if step_s else 0.0

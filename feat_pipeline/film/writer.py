@@ -22,6 +22,8 @@ from feat_pipeline.sources.frame import PathLike, input_name
 
 UNIT = Fraction(1, 90_000)
 """Of time in the film; the times of 24, 25, 30, 30000/1001 and 60 frames a second are whole numbers of it."""
+USUAL_RATE = 25.0
+"""Frames a second where the film's are not known."""
 
 _QUALITY = {"preset": "veryfast", "crf": "20"}
 _KEY_EVERY_S = 2.0  # so that a player can jump
@@ -39,7 +41,7 @@ class FilmWriter:
     path : path
         An ``.mp4`` file; it is replaced where it exists.
     rate : float
-        Typical frames a second, which the encoder plans by; times may vary.
+        Typical frames a second, which the encoder plans by; times may vary. 0 where it is not known.
     sound_of : path, optional
         Video whose sound is taken over; it is asked for from the first frame's `time_s` on.
     whole_sound : bool
@@ -62,7 +64,7 @@ class FilmWriter:
         self.frames = 0
         self.done = False
         self.notes: list[str] = []
-        self._rate = rate if 0 < rate < math.inf else 25.0
+        self._rate = rate if 0 < rate < math.inf else USUAL_RATE
         self._sound_of, self._whole_sound = sound_of, whole_sound
         self._stack = contextlib.ExitStack()
         self._file: Any = None

@@ -15,8 +15,8 @@ def jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
     return buffer.getvalue()
 
 
-def png(rgb: np.ndarray) -> bytes:
-    """Encode a uint8 RGB picture of shape (height, width, 3), losslessly."""
+def png(picture: np.ndarray) -> bytes:
+    """Encode a uint8 picture, RGB or RGBA of shape (height, width, 3 or 4), losslessly."""
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG")
+    Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()

@@ -296,7 +296,7 @@ class _Job:
 
 def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
-    from feat_pipeline.faces.track import MAX_GAP_S, STEPS_BRIDGED, FaceTracker
+    from feat_pipeline.faces.track import FaceTracker, gap_bound
 
     current, tracker = "", FaceTracker()
     for rows in chunks:
@@ -310,9 +310,7 @@ def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for a, b in pairwise([*begins, len(rows)]):
             if name[a] != current:
                 current = name[a]
-                steps_s = np.diff(np.unique(times_s[name == current]))
-                step_s = float(np.median(steps_s)) if len(steps_s) else 0.0
-                tracker = FaceTracker(max(MAX_GAP_S, STEPS_BRIDGED * step_s))
+                tracker = FaceTracker(gap_bound(times_s[name == current]))
             ids += tracker.update(float(times_s[a]), boxes_xyxy[a:b], landmarks[a:b])
         yield rows.assign(face_id=ids)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis import filenames
 from analysis.errors import ModelError
+from analysis.series.smoothing import SMOOTH_S
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
@@ -67,7 +68,7 @@ def series_files(
     out: PathLike,
     sampling: Sampling | None = None,
     neutral: str | tuple[float, float] = "percentile",
-    smooth_s: float = 0.1,
+    smooth_s: float = SMOOTH_S,
     aus: Sequence[str] | None = None,
     model: PathLike | None = None,
     detector: str = DEFAULT_DETECTOR,

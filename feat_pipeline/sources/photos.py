@@ -26,6 +26,8 @@ from feat_pipeline.sources.photo_damage import check_layout, check_whole
 
 MAX_PIXELS = 100_000_000
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+PHOTO_KINDS = "JPEG, PNG, WebP, BMP or TIFF"
+"""The same, as users are told."""
 
 # The classes are called directly: Image.open would refuse by Pillow's own pixel limit, not by ours.
 _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Image.Image]], ...] = (
@@ -204,7 +206,7 @@ def _photos_below(folder: Path, videos: frozenset[str]) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         photos += [Path(here, name) for name in sorted(files) if _is_wanted(name, suffixes)]
     if not photos:
-        kinds = "JPEG, PNG, WebP, BMP, TIFF or video" if videos else "JPEG, PNG, WebP, BMP or TIFF"
+        kinds = PHOTO_KINDS.replace(" or ", ", ") + " or video" if videos else PHOTO_KINDS
         raise InputError(f"{input_name(folder)}: the folder holds no {kinds} file; name another folder")
     return photos
 
@@ -236,7 +238,7 @@ def _decode(file: IO[bytes], max_pixels: int) -> np.ndarray:
         raise InputError("the file is empty")
     opener = next((cls for magic, cls in _OPENERS if head.startswith(magic)), None)
     if opener is None or (opener is WebPImageFile and head[8:12] != b"WEBP"):
-        raise InputError("is no JPEG, PNG, WebP, BMP or TIFF picture; convert it to one of these")
+        raise InputError(f"is no {PHOTO_KINDS} picture; convert it to one of these")
     try:
         with warnings.catch_warnings():  # Pillow's, of broken EXIF data and other by-work
             warnings.simplefilter("ignore")

@@ -39,6 +39,8 @@ VIDEO_SUFFIXES = frozenset(
         *(".mpg", ".mpeg", ".mts", ".m2ts", ".3gp", ".3g2", ".ogv"),
     }
 )
+VIDEO_KINDS = "MP4, MOV, WebM, MKV or AVI"
+"""The usual ones of them, as users are told."""
 _JUMP = 8
 """Packets that are rather decoded than jumped over: a jump costs as much."""
 

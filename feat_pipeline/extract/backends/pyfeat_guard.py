@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+
+from feat_pipeline.environment import restored_variables
 
 #: py-feat sets the first to 1 where it is unset, torch the second once it compiles.
 _VARIABLES = ("OMP_NUM_THREADS", "TORCHINDUCTOR_CACHE_DIR")
@@ -26,7 +27,7 @@ def untouched() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        stack.enter_context(_variables())
+        stack.enter_context(restored_variables(_VARIABLES))
         stack.enter_context(_main_module())
         # xgboost before torch, as py-feat does: the other way round its models crash on macOS. Both are
         # imported before py-feat sets OMP_NUM_THREADS, which they would read once and for all.
@@ -34,19 +35,6 @@ def untouched() -> Iterator[None]:
         stack.enter_context(_torch())
         stack.enter_context(_offline())
         yield
-
-
-@contextmanager
-def _variables() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

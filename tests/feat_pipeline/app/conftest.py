@@ -5,15 +5,15 @@ import pytest
 from PIL import Image
 
 from feat_pipeline.app.limits import Limits
-from feat_pipeline.app.service import Studio
+from feat_pipeline.app.service import FaceService
 from feat_pipeline.app.uploads import Uploads
 from tests.feat_pipeline.fakes import draw_face
 
 
 @pytest.fixture
-def studio(fakes, model_dir):
+def service(fakes, model_dir):
     """What measures, with the fake detector, the fake backend and a small regression."""
-    return Studio(Limits(photo_megapixels=0.05, faces=3), detector="fake", models=(model_dir,))
+    return FaceService(Limits(photo_megapixels=0.05, faces=3), detector="fake", models=(model_dir,))
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def encoded(picture_rgb, kind="PNG", **options):
 
 
 @pytest.fixture
-def send(studio, tmp_path):
-    """Let the studio answer for the bytes of a photo."""
+def send(service, tmp_path):
+    """Let the service answer for the bytes of a photo."""
 
     def answer(content, name="photo.png"):
         path = tmp_path / "0123456789abcdef"
         path.write_bytes(content)
-        return studio.photo(path, name)
+        return service.photo(path, name)
 
     return answer

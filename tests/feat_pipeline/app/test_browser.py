@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from feat_pipeline.app.serve import serving
-from feat_pipeline.app.service import Studio
+from feat_pipeline.app.service import FaceService
 
 pytest.importorskip("gradio", reason="the web page needs the extra app")
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser is driven by playwright")
@@ -28,9 +28,9 @@ DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def site():
-    studio = Studio()
-    with serving(studio) as address:
-        yield studio, address
+    service = FaceService()
+    with serving(service) as address:
+        yield service, address
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_photo_is_explained_asked_about_and_taken_away(visit, site, feat_photo
     cells = page.locator(".answer .beside tbody tr").all_inner_texts()
     shown = {line.split()[0]: re.findall(r"[<>]? ?\d+ %", line) for line in cells}
     assert shown[best][1] == f"{100 * said['cnn-fer2013'][best]:.0f} %"
-    assert page.locator(".crop .lit").count() >= 2
+    assert page.locator(".crop .highlight").count() >= 2
     page.screenshot(path=screens / f"{name}-2-face.png", full_page=True)
 
     page.select_option("#ask-target", "happy")

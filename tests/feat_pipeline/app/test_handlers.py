@@ -7,7 +7,7 @@ import pytest
 
 from feat_pipeline.app import handlers, markup
 from feat_pipeline.app.limits import RefusedError
-from feat_pipeline.app.overlays import legend, lit_regions, overlays
+from feat_pipeline.app.overlays import highlighted_regions, legend, overlays
 from feat_pipeline.app.what_if import contrasted, explanation_of
 from tests.feat_pipeline.app.conftest import encoded, two_faces
 from tests.feat_pipeline.fakes import draw_face
@@ -23,7 +23,7 @@ def text_of(html):
 
 
 def test_the_numbers_shown_are_those_of_the_prediction(answer):
-    found = handlers.photo_parts(answer, 0)
+    found = handlers.photo_outputs(answer, 0)
     face = answer.faces[0].prediction
     panel = text_of(found.face)
     assert f"happy {100 * face.probabilities['tiny']['happy']:.0f} %" in panel
@@ -69,30 +69,30 @@ def test_a_contrast_adds_up_to_the_log_odds(answer):
 
 
 def test_every_part_follows_the_chosen_face(answer):
-    first, second = handlers.photo_parts(answer, 0), handlers.photo_parts(answer, 1)
+    first, second = handlers.photo_outputs(answer, 0), handlers.photo_outputs(answer, 1)
     assert "Why happy" in text_of(first.face) and "Why angry" in text_of(second.face)
     assert 'value="angry" selected' in second.questions and 'value="angry"' not in second.goal
     assert all(a != b for a, b in zip(first, second, strict=True))
 
 
 def test_sliders_carry_the_measured_values_and_labels(answer):
-    html = handlers.photo_parts(answer, 0).sliders
+    html = handlers.photo_outputs(answer, 0).sliders
     assert re.findall(r'data-au="(\w+)" min="0" max="5"', html) == ["AU12_r", "AU04_r", "AU25_r"]
     assert html.count("<label for=") == 3 and 'data-own="4.00"' in html
 
 
 def test_moved_sliders_answer_in_words(answer):
-    told = text_of(handlers.moved_part(answer, 0, {"changes": {"AU12_r": 0, "AU04_r": 4}}))
+    told = text_of(handlers.moved_output(answer, 0, {"changes": {"AU12_r": 0, "AU04_r": 4}}))
     assert told.startswith("angry") and "instead of happy" in told
     assert "Moved: AU12 4.0 → 0.0, AU4 0.0 → 4.0." in told
-    assert "All as measured." in text_of(handlers.moved_part(answer, 0, None))
+    assert "All as measured." in text_of(handlers.moved_output(answer, 0, None))
 
 
 def test_a_way_to_another_answer_can_be_tried_with_the_sliders(answer):
-    html = handlers.change_part(answer, 0, {"goal": "angry"})
+    html = handlers.change_output(answer, 0, {"goal": "angry"})
     values = json.loads(re.search(r'data-try="([^"]+)"', html)[1].replace("&#34;", '"'))
     assert set(values) <= {"AU04_r", "AU12_r", "AU25_r"}
-    assert text_of(handlers.moved_part(answer, 0, {"changes": values})).startswith("angry")
+    assert text_of(handlers.moved_output(answer, 0, {"changes": values})).startswith("angry")
 
 
 @pytest.mark.parametrize("number", [2, -1, "0", None, 0.0])
@@ -103,26 +103,26 @@ def test_a_face_that_is_not_there_is_refused(answer, number):
 
 def test_a_photo_that_was_forgotten_is_asked_for_again():
     with pytest.raises(RefusedError, match="no longer here; send it again"):
-        handlers.moved_part(None, 0, {})
+        handlers.moved_output(None, 0, {})
 
 
 def test_a_face_without_aus_shows_what_there_is(send):
     picture = draw_face(np.full((80, 90, 3), 30, np.uint8), 10, 10, 40, smile=5.1)
-    found = handlers.photo_parts(send(encoded(picture)), 0)
+    found = handlers.photo_outputs(send(encoded(picture)), 0)
     assert "could not be measured" in text_of(found.face) and found.sliders == found.moved == ""
 
 
-def test_the_regions_of_the_strongest_aus_are_lit(answer):
+def test_the_regions_of_the_strongest_aus_are_highlighted(answer):
     face = answer.faces[0].prediction
-    lit = lit_regions(explanation_of(face))
-    assert {name: [au for au, _ in aus] for name, aus in lit.items()} == {
+    regions = highlighted_regions(explanation_of(face))
+    assert {name: [au for au, _ in aus] for name, aus in regions.items()} == {
         "mouth": ["AU12_r", "AU25_r"],
         "brow": ["AU04_r"],
     }
-    assert [(name, side) for name, side, _ in legend(lit)] == [("mouth", "for"), ("brow", "for")]
-    assert set(overlays(face, lit)) == {"mouth", "brow"}
+    assert [(name, side) for name, side, _ in legend(regions)] == [("mouth", "for"), ("brow", "for")]
+    assert set(overlays(face, regions)) == {"mouth", "brow"}
     blind = replace(face, landmarks=np.full((68, 2), np.nan, np.float32))
-    assert overlays(blind, lit) == {}
+    assert overlays(blind, regions) == {}
 
 
 @pytest.mark.parametrize("value", [None, "", "[]", "{}", "[1]", '[{"name": "a"}]', 5, "[" * 100_000])
@@ -150,7 +150,7 @@ def test_two_faces_of_one_photo_are_compared_and_two_photos_by_their_first(send)
 
 def test_aus_that_differ_most_come_first(send):
     held, chosen = handlers.pooled([], [send(encoded(two_faces()))])
-    choice, comparison = handlers.compare_parts(held, chosen)
+    choice, comparison = handlers.compare_outputs(held, chosen)
     assert choice.count('aria-pressed="true"') == 2
     told = text_of(comparison)
     assert told.startswith("happy and angry")
@@ -160,30 +160,30 @@ def test_aus_that_differ_most_come_first(send):
 
 def test_one_face_alone_is_compared_with_nothing(send):
     held, _ = handlers.pooled([], [send(encoded(two_faces()))])
-    assert "choose two different ones" in handlers.compare_parts(held, [1, 1])[1]
-    assert "send another photo" in handlers.compare_parts(held[:1], [0, 0])[1]
+    assert "choose two different ones" in handlers.compare_outputs(held, [1, 1])[1]
+    assert "send another photo" in handlers.compare_outputs(held[:1], [0, 0])[1]
     for chosen in ([0, 9], [None, 0]):
         with pytest.raises(RefusedError, match="no such face"):
-            handlers.compare_parts(held, chosen)
+            handlers.compare_outputs(held, chosen)
 
 
-def test_a_picture_of_the_camera_is_answered_and_forgotten(studio, uploads):
+def test_a_picture_of_the_camera_is_answered_and_forgotten(service, uploads):
     uri = markup.data_uri(encoded(two_faces(), "JPEG", quality=95, subsampling=0))
-    html = handlers.live_part(studio, uploads, uri, 0.0)
+    html = handlers.live_output(service, uploads, uri, 0.0)
     assert "with 2 faces found" in html and "happy" in text_of(html)
     assert list(uploads.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("picture", [None, "", "data:image/png;base64,AAAA", "data:image/jpeg;base64,?"])
-def test_a_camera_that_gives_no_picture_is_told(studio, uploads, picture):
+def test_a_camera_that_gives_no_picture_is_told(service, uploads, picture):
     with pytest.raises(RefusedError, match="The camera gave no picture"):
-        handlers.live_part(studio, uploads, picture, 0.0)
+        handlers.live_output(service, uploads, picture, 0.0)
 
 
 def test_what_nobody_foresaw_is_told_without_its_innards(capsys):
     try:
         raise KeyError("/secret/path")
     except KeyError as error:
-        told = handlers.sorry(error)
+        told = handlers.error_text(error)
     assert "/secret" not in told and told.startswith("Something went wrong here")
     assert "KeyError: '/secret/path'" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the web page needs the extra app")
 
-from feat_pipeline.app.middleware import BODY_BYTES, Door
+from feat_pipeline.app.middleware import BODY_BYTES, UploadMiddleware
 
 OWN = (b"referrer-policy", b"unsafe-url")
 
@@ -34,7 +34,7 @@ def ask(uploads):
 
         raw = [(name.encode(), str(value).encode()) for name, value in dict(headers).items()]
         scope = {"type": "http", "method": method, "path": path, "headers": raw}
-        asyncio.run(Door(behind, uploads)(scope, receive, send))
+        asyncio.run(UploadMiddleware(behind, uploads)(scope, receive, send))
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
     return asked

@@ -19,7 +19,7 @@ from gradio_client import Client
 
 from feat_pipeline.app.limits import Limits
 from feat_pipeline.app.serve import serving
-from feat_pipeline.app.service import Studio
+from feat_pipeline.app.service import FaceService
 from tests.feat_pipeline.app.conftest import encoded, two_faces
 from tests.feat_pipeline.waiting import GUARD_S, wait_until
 
@@ -73,7 +73,7 @@ def test_twenty_people_at_once_are_all_answered_rightly_and_nothing_is_kept(
     fakes, model_dir, temporary, tmp_path
 ):
     limits = Limits(photo_mb=2, photo_megapixels=1, waiting=40)
-    studio = Studio(limits, detector="fake", models=(model_dir,))
+    service = FaceService(limits, detector="fake", models=(model_dir,))
     good = [encoded(two_faces(), kind) for kind in ("PNG", "BMP", "WEBP")]
     moving = io.BytesIO()
     first = Image.fromarray(two_faces())
@@ -93,9 +93,9 @@ def test_twenty_people_at_once_are_all_answered_rightly_and_nothing_is_kept(
         (os.urandom(50_000), "This file is no JPEG"),
     ]
     assert len(files) == 20
-    expected = studio.predictor.predict(two_faces())[0].probabilities["tiny"]["happy"]
+    expected = service.predictor.predict(two_faces())[0].probabilities["tiny"]["happy"]
     before = threading.active_count()
-    with serving(studio) as address, ThreadPoolExecutor(20) as people:
+    with serving(service) as address, ThreadPoolExecutor(20) as people:
         sizes = []
         for _ in range(2):
             asked = people.map(lambda n: ask(address, files[n][0], f"photo{n}.png"), range(len(files)))
@@ -113,16 +113,16 @@ def test_twenty_people_at_once_are_all_answered_rightly_and_nothing_is_kept(
 
 
 def test_more_than_may_wait_are_asked_to_come_again(fakes, model_dir, temporary):
-    studio = Studio(Limits(waiting=2), detector="fake", models=(model_dir,))
-    with serving(studio) as address, ThreadPoolExecutor(8) as people, studio.lock:
+    service = FaceService(Limits(waiting=2), detector="fake", models=(model_dir,))
+    with serving(service) as address, ThreadPoolExecutor(8) as people, service.lock:
         asked = [people.submit(ask, address, encoded(two_faces()), "a.png") for _ in range(8)]
         wait_until(lambda: sum(future.done() for future in asked) >= 5)
         refused = [future for future in asked if future.done()]
-        studio.lock.release()
+        service.lock.release()
         try:
             answers = [future for future in asked if future.exception(GUARD_S) is None]
         finally:
-            studio.lock.acquire()
+            service.lock.acquire()
     assert len(refused) == 5 and all(future.exception() for future in refused)
     assert len(answers) == 3 and all("2 faces; choose one" in future.result() for future in answers)
 
@@ -130,8 +130,8 @@ def test_more_than_may_wait_are_asked_to_come_again(fakes, model_dir, temporary)
 def test_other_names_and_origins_have_no_access(fakes, model_dir, temporary):
     import httpx
 
-    studio = Studio(Limits(), detector="fake", models=(model_dir,))
-    with serving(studio) as address:
+    service = FaceService(Limits(), detector="fake", models=(model_dir,))
+    with serving(service) as address:
         assert httpx.get(address).status_code == 200
         assert httpx.get(address, headers={"host": "rebound.example"}).status_code == 400
         upload = httpx.post(f"{address}gradio_api/upload", files={"files": b"x"})

@@ -5,18 +5,18 @@ import pytest
 from PIL import Image
 
 from feat_pipeline.app.limits import RefusedError
-from feat_pipeline.app.service import BROKE, NO_FACE
+from feat_pipeline.app.service import FAILED, NO_FACE
 from tests.feat_pipeline.app.conftest import encoded, two_faces
 from tests.feat_pipeline.fakes import draw_face
 
 PLAIN = np.full((60, 70, 3), 90, np.uint8)
 
 
-def test_the_page_answers_as_python_does(send, studio, tmp_path):
+def test_the_page_answers_as_python_does(send, service, tmp_path):
     answer = send(encoded(two_faces()), "C:\\me\\party.png")
     path = tmp_path / "party.png"
     path.write_bytes(encoded(two_faces()))
-    expected = studio.predictor.predict(path)
+    expected = service.predictor.predict(path)
     assert answer.name == "party.png" and answer.size == (200, 120) and len(answer.faces) == 2
     for shown, said in zip(answer.faces, expected, strict=True):
         found = shown.prediction
@@ -93,13 +93,13 @@ def test_a_detector_that_breaks_is_no_business_of_the_sender(send, capsys):
     cursed[0, 0] = (0, 0, 255)
     with pytest.raises(RefusedError) as refusal:
         send(encoded(cursed))
-    assert str(refusal.value) == BROKE
+    assert str(refusal.value) == FAILED
     assert "this picture is cursed" in capsys.readouterr().err
 
 
-def test_a_camera_may_show_nobody(studio, tmp_path):
+def test_a_camera_may_show_nobody(service, tmp_path):
     path = tmp_path / "frame"
     path.write_bytes(encoded(PLAIN, "JPEG"))
-    rgb, faces = studio.glance(path)
+    rgb, faces = service.camera_picture(path)
     assert rgb.shape == (60, 70, 3) and faces == []
     assert "upright" in NO_FACE

@@ -1,3 +1,4 @@
+import inspect
 import os
 import signal
 import socket
@@ -7,7 +8,10 @@ import urllib.request
 
 import pytest
 
-from feat_pipeline.app.serve import is_loopback
+from feat_pipeline.app import serve
+from feat_pipeline.app.limits import Limits
+from feat_pipeline.app.service import FaceService
+from feat_pipeline.cli import build_parser
 from tests.feat_pipeline.waiting import GUARD_S
 
 
@@ -27,17 +31,23 @@ def test_a_limit_of_nothing_costs_one_line(run, option):
     assert code == 2 and "expected a number above 0" in error and error.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("host", "own"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("example.org", False)],
-)
-def test_what_only_this_machine_reaches_is_known(host, own):
-    assert is_loopback(host) is own
+def test_the_limits_of_the_command_are_those_of_the_page(run, monkeypatch):
+    taken = []
+    monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
+    monkeypatch.setattr("feat_pipeline.app.service.FaceService", lambda limits, **_: taken.append(limits))
+    assert run("app", "--port", 70000)[0] == 2
+    assert taken == [Limits()]
+
+
+def test_the_command_listens_where_the_page_does_by_default():
+    asked = build_parser().parse_args(["app"])
+    assert asked.host == inspect.signature(serve.serving).parameters["host"].default
+    assert asked.detector == inspect.signature(FaceService).parameters["detector"].default
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch):
     monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
+    monkeypatch.setattr("feat_pipeline.app.service.FaceService", lambda *_, **__: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -49,14 +59,14 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(run, monkeypatch
 
 def test_a_port_that_there_cannot_be_is_refused(run, monkeypatch):
     monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
+    monkeypatch.setattr("feat_pipeline.app.service.FaceService", lambda *_, **__: None)
     code, _, error = run("app", "--port", 70000)
     assert code == 2 and "port: expected 0 to 65535, got 70000" in error
 
 
 def test_another_host_is_warned_of(run, monkeypatch):
     monkeypatch.setattr("feat_pipeline.errors.find_spec", lambda name: object())
-    monkeypatch.setattr("feat_pipeline.app.service.Studio", lambda *_, **__: None)
+    monkeypatch.setattr("feat_pipeline.app.service.FaceService", lambda *_, **__: None)
     code, _, error = run("app", "--host", "999.1.1.1")
     assert code == 2 and "warning: at 999.1.1.1 every machine that reaches this one can use the page" in error
 

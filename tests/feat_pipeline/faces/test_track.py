@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.faces.track import FaceTracker, add_face_ids
+from feat_pipeline.faces.track import FaceTracker, add_face_ids, gap_bound
 from feat_pipeline.sources.videos import read_video
 
 SIZE = 90.0
@@ -214,3 +214,9 @@ def test_the_one_face_of_a_real_video_keeps_its_id(feat_photos):
         found = detector.detect(frame.rgb)
         ids += tracker.update(frame.time_s, np.array([face.box_xyxy for face in found]).reshape(-1, 4))
     assert len(ids) >= 16 and ids.count(0) >= 16
+
+
+def test_a_gap_of_a_video_that_is_looked_at_seldom_may_be_longer():
+    assert gap_bound(np.arange(90) / 30) == 2.0
+    assert gap_bound(np.array([0.0, 4.0, 8.0, 8.0, 12.0])) == 10.0
+    assert gap_bound(np.array([7.0])) == gap_bound(np.empty(0)) == 2.0
