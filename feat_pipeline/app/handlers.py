@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 from analysis.facs import in_order
 from feat_pipeline.app import markup
+from feat_pipeline.app.downloads import make_download
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.app.service import FAILED, Face, FaceService, PhotoAnswer
 from feat_pipeline.app.uploads import Uploads
 from feat_pipeline.app.what_if import changed, contrasted, explanation_of, moved
+from feat_pipeline.predict import FacePrediction, Predictor
 from feat_pipeline.render import annotate
 from feat_pipeline.render.encode import jpeg
 
@@ -57,17 +59,28 @@ def photo_outputs(answer: PhotoAnswer, chosen: int) -> PhotoOutputs:
     )
 
 
+def held_photo(answer: PhotoAnswer | None) -> PhotoAnswer:
+    """Return the photo that a person asks about.
+
+    Raises
+    ------
+    RefusedError
+        It is not held any more.
+    """
+    if answer is None:
+        raise RefusedError("This photo is no longer here; send it again.")
+    return answer
+
+
 def chosen_face(answer: PhotoAnswer | None, number: object) -> int:
     """Return the number of a face of a photo.
 
     Raises
     ------
     RefusedError
-        There is no photo (any more), or no such face in it.
+        The photo is not held any more, or has no such face.
     """
-    if answer is None:
-        raise RefusedError("This photo is no longer here; send it again.")
-    if not isinstance(number, int) or not 0 <= number < len(answer.faces):
+    if not isinstance(number, int) or not 0 <= number < len(held_photo(answer).faces):
         raise RefusedError("There is no such face in this photo.")
     return number
 
@@ -87,6 +100,14 @@ def change_output(answer: PhotoAnswer | None, number: object, asked: object) -> 
 def moved_output(answer: PhotoAnswer | None, number: object, asked: object) -> str:
     """Answer for moved AUs; `asked` holds `changes`, AU column to value."""
     return markup.moved_answer(moved(_face(answer, number), _mapping(_mapping(asked).get("changes"))))
+
+
+def download_output(answer: PhotoAnswer | None, what: object, predictor: Predictor) -> str:
+    """Write a file to take away as the JSON that the page's script saves it from."""
+    found = make_download(what, held_photo(answer), predictor)
+    content = base64.b64encode(found.content).decode("ascii")
+    # The number makes the same file news when it is asked for again.
+    return json.dumps({"name": found.name, "kind": found.kind, "content": content, "number": time.time_ns()})
 
 
 def tickets(value: object, most: int = 1) -> list[tuple[str, str]]:
@@ -179,9 +200,8 @@ def refusal(error: BaseException) -> str:
     return markup.message(error_text(error), "sorry")
 
 
-def _face(answer: PhotoAnswer | None, number: object) -> Any:
-    chosen = chosen_face(answer, number)
-    return answer.faces[chosen].prediction  # type: ignore[union-attr]
+def _face(answer: PhotoAnswer | None, number: object) -> FacePrediction:
+    return held_photo(answer).faces[chosen_face(answer, number)].prediction
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

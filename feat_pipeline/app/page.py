@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ import gradio as gr
 
 import analysis.report
 from feat_pipeline.app import handlers, markup
-from feat_pipeline.app.downloads import make_download
 from feat_pipeline.app.limits import Limits, RefusedError, shown_name
 from feat_pipeline.app.service import FaceService
 from feat_pipeline.app.uploads import Uploads
@@ -95,9 +93,8 @@ def _photo_tab(service: FaceService, uploads: Uploads) -> None:
             **_HTML,
         )
         taken = gr.HTML("", **_HTML)
-    download = gr.HTML(
-        "", html_template="", js_on_load="watch('value', () => fp.download(props.value))", **_HTML
-    )
+    saving = "watch('value', () => fp.download(props.value))"
+    download = gr.HTML("", html_template="", js_on_load=saving, **_HTML)
     shown = [face, questions, contrast, goal, change, sliders, moved]
 
     def on_photo(value: str) -> list[Any]:
@@ -121,32 +118,20 @@ def _photo_tab(service: FaceService, uploads: Uploads) -> None:
 
     def on_take(answer: Any, event: gr.EventData) -> tuple[str, Any]:
         try:
-            handlers.chosen_face(answer, 0)
-            found = make_download(_event_data(event).get("what"), answer, service.predictor)
+            return "", handlers.download_output(answer, _event_data(event).get("what"), service.predictor)
         except Exception as error:
             return handlers.refusal(error), ""
-        content = base64.b64encode(found.content).decode("ascii")
-        sent = {"name": found.name, "kind": found.kind, "content": content, "number": time.time_ns()}
-        return "", json.dumps(sent)  # the number makes the same file news when it is asked for again
 
     everything = [say, results, held, chosen, picture, *shown]
-    sent = drop.upload(on_photo, drop, everything, api_name="photo", **_queued(drop))
-    sent.then(None, js="() => fp.answered('photo')", **_PRIVATE)
-    picture.choose(on_choose, held, [say, chosen, *shown], **_LIGHT).then(
-        None, js="() => fp.done('photo-face')", **_PRIVATE
-    )
-    questions.ask(_answering(handlers.contrast_output), [held, chosen], contrast, **_LIGHT).then(
-        None, js="() => fp.done('contrast')", **_PRIVATE
-    )
-    goal.ask(_answering(handlers.change_output), [held, chosen], change, **_LIGHT).then(
-        None, js="() => fp.done('goal')", **_PRIVATE
-    )
-    sliders.move(_answering(handlers.moved_output), [held, chosen], moved, **_LIGHT).then(
-        None, js="() => fp.done('sliders')", **_PRIVATE
-    )
-    take.take(on_take, held, [taken, download], **_LIGHT).then(
-        None, js="() => fp.done('download')", **_PRIVATE
-    )
+    _then("answered('photo')", drop.upload(on_photo, drop, everything, api_name="photo", **_queued(drop)))
+    _then("done('photo-face')", picture.choose(on_choose, held, [say, chosen, *shown], **_LIGHT))
+    for name, event, handler, output in (
+        ("contrast", questions.ask, handlers.contrast_output, contrast),
+        ("goal", goal.ask, handlers.change_output, change),
+        ("sliders", sliders.move, handlers.moved_output, moved),
+    ):
+        _then(f"done('{name}')", event(_answering(handler), [held, chosen], output, **_LIGHT))
+    _then("done('download')", take.take(on_take, held, [taken, download], **_LIGHT))
 
 
 def _video_tab(service: FaceService, uploads: Uploads) -> None:
@@ -162,7 +147,7 @@ def _video_tab(service: FaceService, uploads: Uploads) -> None:
             return handlers.refusal(error)
 
     sent = drop.upload(on_video, drop, answer, api_name="video", concurrency_limit=1, **_progress(drop))
-    sent.then(None, js="() => fp.answered('video')", **_PRIVATE)
+    _then("answered('video')", sent)
 
 
 def _camera_tab(service: FaceService, uploads: Uploads) -> None:
@@ -176,8 +161,7 @@ def _camera_tab(service: FaceService, uploads: Uploads) -> None:
         except Exception as error:
             return handlers.refusal(error)
 
-    captured = camera.capture(on_capture, None, answer, concurrency_limit=2, **_LIGHT)
-    captured.then(None, js="() => fp.done('camera')", **_PRIVATE)
+    _then("done('camera')", camera.capture(on_capture, None, answer, concurrency_limit=2, **_LIGHT))
 
 
 def _compare_tab(service: FaceService, uploads: Uploads) -> None:
@@ -215,10 +199,8 @@ def _compare_tab(service: FaceService, uploads: Uploads) -> None:
 
     outputs = [say, held, chosen, pool, comparison]
     sent = drop.upload(on_photos, [drop, held], outputs, api_name="compare", **_queued(drop))
-    sent.then(None, js="() => fp.answered('compare')", **_PRIVATE)
-    pool.choose(on_choose, [held, chosen], [say, chosen, pool, comparison], **_LIGHT).then(
-        None, js="() => fp.done('pool')", **_PRIVATE
-    )
+    _then("answered('compare')", sent)
+    _then("done('pool')", pool.choose(on_choose, [held, chosen], [say, chosen, pool, comparison], **_LIGHT))
 
 
 def _drop(tab: str, limits: Limits, title: str, accept: str, many: int = 0) -> gr.HTML:
@@ -248,10 +230,15 @@ def _script(what: str, event: str, name: str) -> str:
     return f"fp.{what}(element, fp.gate('{name}', (d) => trigger('{event}', d)), watch)"
 
 
-def _answering(part: Callable[[Any, Any, Any], str]) -> Callable[..., str]:
+def _then(call: str, event: Any) -> None:
+    """Let the page's script know when an event is answered."""
+    event.then(None, js=f"() => fp.{call}", **_PRIVATE)
+
+
+def _answering(output: Callable[[Any, Any, Any], str]) -> Callable[..., str]:
     def on_ask(answer: Any, number: int, event: gr.EventData) -> str:
         try:
-            return part(answer, number, _event_data(event))
+            return output(answer, number, _event_data(event))
         except Exception as error:
             return handlers.refusal(error)
 

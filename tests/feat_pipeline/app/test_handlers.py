@@ -1,3 +1,4 @@
+import base64
 import json
 import re
 from dataclasses import replace
@@ -104,6 +105,15 @@ def test_a_face_that_is_not_there_is_refused(answer, number):
 def test_a_photo_that_was_forgotten_is_asked_for_again():
     with pytest.raises(RefusedError, match="no longer here; send it again"):
         handlers.moved_output(None, 0, {})
+    with pytest.raises(RefusedError, match="no longer here; send it again"):
+        handlers.download_output(None, "csv", None)
+
+
+def test_a_download_is_handed_to_the_browser_with_its_name_and_kind(answer, service):
+    found = json.loads(handlers.download_output(answer, "csv", service.predictor))
+    assert (found["name"], found["kind"]) == ("b.csv", "text/csv")
+    rows = base64.b64decode(found["content"]).decode().splitlines()
+    assert len(rows) == 3 and "AU12_r" in rows[0]
 
 
 def test_a_face_without_aus_shows_what_there_is(send):
