@@ -117,7 +117,7 @@ def run_our_video(video: Path, detector_name: str, out: Path) -> dict:
     from feat_pipeline.detect import make_detector
     from feat_pipeline.extract import DETECT_EVERY_S, make_extractor
     from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure_chunks
-    from feat_pipeline.faces.track import add_face_ids
+    from feat_pipeline.faces.face_ids import add_face_ids
     from feat_pipeline.sources.videos import read_video
 
     detector, extractor = make_detector(detector_name), make_extractor("embedded")

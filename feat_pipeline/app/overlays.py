@@ -12,6 +12,7 @@ from analysis.explain.rationale import short_name
 from analysis.facs import region
 from analysis.plots.theme import AGAINST_COLOUR, FOR_COLOUR
 from feat_pipeline.app.what_if import strongest
+from feat_pipeline.faces.crops import CROP_PX
 from feat_pipeline.render.encode import png
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from feat_pipeline.predict import FacePrediction
 
 HIGHLIGHTED_AUS = 3
-_PX = 160
 _WEAK, _STRONG, _EDGE = 0.15, 0.35, 0.95
 """Opacity of the weakest and the strongest region, and of outlines."""
 
@@ -47,14 +47,14 @@ def overlays(face: FacePrediction, regions: Mapping[str, list[tuple[str, float]]
     Returns
     -------
     dict of str to bytes
-        Region to an RGBA PNG of 160 px that fits the face's crop. A region without a place in the face
+        Region to an RGBA PNG of `CROP_PX` that fits the face's crop. A region without a place in the face
         (the head's pose) has none; a face without landmarks has no region at all.
     """
     from feat_pipeline.saliency.regions import PIXEL_REGIONS, landmarks_seen, region_masks
 
     if not np.isfinite(face.landmarks).all() or not regions:
         return {}
-    masks = region_masks(landmarks_seen(face, None) * (_PX / face.crop_rgb.shape[0]), _PX)
+    masks = region_masks(landmarks_seen(face, None) * (CROP_PX / face.crop_rgb.shape[0]), CROP_PX)
     sums = {name: sum(value for _, value in aus) for name, aus in regions.items()}
     most = max(map(abs, sums.values())) or 1.0
     return {

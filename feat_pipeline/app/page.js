@@ -1,6 +1,7 @@
 // Binds the page's own controls to the events that Gradio sends on. Nothing here leaves this origin.
 window.fp = (() => {
   const asked = "feat/upload";
+  const CAMERA_PX = 640; // widest picture of the camera that is sent
   const busy = (element, text, sorry = false) => {
     const line = element.querySelector(".busy");
     line.textContent = text;
@@ -217,7 +218,7 @@ window.fp = (() => {
     let waiting = 0;
     const shoot = () => {
       if (!stream) return;
-      canvas.width = Math.min(640, video.videoWidth);
+      canvas.width = Math.min(CAMERA_PX, video.videoWidth);
       canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
       canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
       capture({ picture: canvas.toDataURL("image/jpeg", 0.85) });
@@ -233,7 +234,7 @@ window.fp = (() => {
     start.addEventListener("click", async () => {
       try {
         if (!navigator.mediaDevices) throw new DOMException("", "SecurityError");
-        stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 } } });
+        stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: CAMERA_PX } } });
         video.srcObject = stream;
         await video.play();
         [start.hidden, stop.hidden] = [true, false];

@@ -12,21 +12,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MAX_GAP_S = 2.0
 """A face that was not seen for longer is a new one."""
 STEPS_BRIDGED = 2.5
 """A gap of fewer typical steps between frames is none, however far apart the looks are."""
-NOMINAL_RATE = 30.0
-"""Frames a second of a table that tells numbers of frames and no times."""
 
 _FADE_S = 0.5  # time in which a face's speed falls to 37 %
 _SHAKE = 0.08  # of a box's centre between frames, sizes
@@ -177,88 +171,6 @@ class FaceTracker:
         rows, columns = linear_sum_assignment(costs)
         pairs = zip(rows.tolist(), columns.tolist(), strict=True)
         return {row: column for row, column in pairs if costs[row, column] < impossible}
-
-
-def add_face_ids(frame: pd.DataFrame, *, max_gap_s: float | None = None) -> pd.DataFrame:
-    """Add to an AU table's rows which face of their video they are.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Columns ``input`` and ``face``, and ``time_s`` or ``frame``; places as ``x, y, w, h`` or as
-        landmarks ``x_0..x_67, y_0..y_67``, px. The rows may stand in any order.
-    max_gap_s : float, optional
-        See `FaceTracker`; by default `gap_bound` of the times of each input.
-
-    Returns
-    -------
-    DataFrame
-        The same rows in the same order with the int64 column ``face_id``, counted from 0 in each input; a
-        column of that name is replaced. A row without a place has the id of the last such ``face`` before
-        it, and where an input tells no places, ``face`` itself is the id.
-
-    Raises
-    ------
-    InputError
-        A column is missing.
-    """
-    missing = [name for name in ("input", "face") if name not in frame]
-    if missing or not {"time_s", "frame"} & set(frame.columns):
-        raise InputError(f"face ids need the columns input, face and time_s; missing: {', '.join(missing)}")
-    boxes, points = _boxes(frame)
-    ids = np.zeros(len(frame), dtype=np.int64)
-    for rows in frame.groupby("input", sort=False).indices.values():
-        part = frame.iloc[rows]
-        faces = part["face"].fillna(0).to_numpy(dtype=np.int64)
-        ids[rows] = _ids(
-            _times(part), faces, boxes[rows], None if points is None else points[rows], max_gap_s
-        )
-    return frame.copy().assign(face_id=ids)  # a copy is whole where the frame was in pieces
-
-
-def _ids(
-    times: np.ndarray,
-    faces: np.ndarray,
-    boxes: np.ndarray,
-    points: np.ndarray | None,
-    max_gap_s: float | None,
-) -> np.ndarray:
-    """Ids of one input's rows."""
-    placed = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    if not placed.any():
-        return faces
-    tracker = FaceTracker(gap_bound(times) if max_gap_s is None else max_gap_s)
-    order = np.lexsort((faces, times))
-    ids = np.zeros(len(times), dtype=np.int64)
-    known: dict[int, int] = {}
-    for rows in np.split(order, np.flatnonzero(np.diff(times[order])) + 1):
-        seen = rows[placed[rows]]
-        ids[seen] = tracker.update(times[rows[0]], boxes[seen], None if points is None else points[seen])
-        known.update(zip(faces[seen].tolist(), ids[seen].tolist(), strict=True))
-        for row in rows[~placed[rows]]:
-            ids[row] = known.get(int(faces[row]), int(faces[row]))
-    return ids
-
-
-def _times(part: pd.DataFrame) -> np.ndarray:
-    times = part["time_s"].to_numpy(dtype=np.float64) if "time_s" in part else np.full(len(part), np.nan)
-    if np.isfinite(times).all() or "frame" not in part:
-        return np.nan_to_num(times)
-    return part["frame"].to_numpy(dtype=np.float64) / NOMINAL_RATE
-
-
-def _boxes(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
-    """Boxes (n, 4), from the landmarks where there are none, and landmarks (n, 68, 2); NaN where unknown."""
-    names = [[f"{axis}_{i}" for i in range(68)] for axis in "xy"]
-    points = None
-    if all(name in frame for axis in names for name in axis):
-        points = np.stack([frame[axis].to_numpy(dtype=np.float64) for axis in names], axis=2)
-    if {"x", "y", "w", "h"} <= set(frame.columns):
-        x, y, w, h = (frame[name].to_numpy(dtype=np.float64) for name in "xywh")
-        return np.stack([x, y, x + w, y + h], axis=1), points
-    if points is None:
-        return np.full((len(frame), 4), np.nan), None
-    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1), points
 
 
 def _predict(track: _Track, time_s: float) -> None:

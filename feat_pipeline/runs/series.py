@@ -209,7 +209,7 @@ def _measured(
 
 def _with_ids(table: AUTable) -> AUTable:
     """Tell persons apart where the table does not."""
-    from feat_pipeline.faces.track import add_face_ids
+    from feat_pipeline.faces.face_ids import add_face_ids
 
     if "face_id" in table.frame or "time_s" not in table.frame:
         return table
