@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def environment(folder: Path) -> Environment:
-    """Make the environment of the templates in a folder: every text is escaped, what is missing raises."""
+def environment(*folders: Path) -> Environment:
+    """Make the environment of the templates in folders: every text is escaped, what is missing raises."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

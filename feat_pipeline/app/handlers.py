@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from analysis.facs import in_order
-from feat_pipeline.app import markup
+from feat_pipeline.app import markup, questions
 from feat_pipeline.app.downloads import make_download
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.app.service import FAILED, Face, FaceService, PhotoAnswer
@@ -50,12 +50,12 @@ def photo_outputs(answer: PhotoAnswer, chosen: int) -> PhotoOutputs:
     emotions = [emotion for emotion in in_order(explanation.probabilities) if emotion != explanation.target]
     return PhotoOutputs(
         panel,
-        markup.questions(prediction),
-        markup.contrast(contrasted(prediction, explanation.target, explanation.rival)),
+        questions.questions(prediction),
+        questions.contrast(contrasted(prediction, explanation.target, explanation.rival)),
         markup.render("goal.html", emotions=emotions, goal=goal),
-        markup.change(changed(prediction, goal)),
-        markup.sliders(prediction),
-        markup.moved_answer(moved(prediction, {})),
+        questions.change(changed(prediction, goal)),
+        questions.sliders(prediction),
+        questions.moved_answer(moved(prediction, {})),
     )
 
 
@@ -89,17 +89,17 @@ def contrast_output(answer: PhotoAnswer | None, number: object, asked: object) -
     """Answer 'why this rather than that'; `asked` holds `target` and `rival`."""
     face = _face(answer, number)
     given = _mapping(asked)
-    return markup.contrast(contrasted(face, given.get("target"), given.get("rival")))
+    return questions.contrast(contrasted(face, given.get("target"), given.get("rival")))
 
 
 def change_output(answer: PhotoAnswer | None, number: object, asked: object) -> str:
     """Answer 'what would change it'; `asked` holds `goal`."""
-    return markup.change(changed(_face(answer, number), _mapping(asked).get("goal")))
+    return questions.change(changed(_face(answer, number), _mapping(asked).get("goal")))
 
 
 def moved_output(answer: PhotoAnswer | None, number: object, asked: object) -> str:
     """Answer for moved AUs; `asked` holds `changes`, AU column to value."""
-    return markup.moved_answer(moved(_face(answer, number), _mapping(_mapping(asked).get("changes"))))
+    return questions.moved_answer(moved(_face(answer, number), _mapping(_mapping(asked).get("changes"))))
 
 
 def download_output(answer: PhotoAnswer | None, what: object, predictor: Predictor) -> str:

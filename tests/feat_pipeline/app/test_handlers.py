@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feat_pipeline.app import handlers, markup
+from feat_pipeline.app import handlers, markup, questions
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.app.overlays import highlighted_regions, legend, overlays
 from feat_pipeline.app.what_if import contrasted, explanation_of
@@ -64,7 +64,7 @@ def test_a_contrast_adds_up_to_the_log_odds(answer):
     face = answer.faces[0].prediction
     found = contrasted(face, "happy", "angry")
     odds = np.log(found.probabilities["happy"] / found.probabilities["angry"])
-    told = text_of(markup.contrast(found))
+    told = text_of(questions.contrast(found))
     assert f"this face: happy rather than angry +{odds:.2f}" in told
     assert "For happy: AU12 lip corner puller" in told
 
