@@ -61,7 +61,7 @@ class PredictionsWriter:
     ----------
     folder : OutputFolder
     models : mapping of str to EmotionModel
-    films : bool
+    videos : bool
         Whether videos are among the inputs: rows have ``face_id`` and smoothed answers then, whose columns
         begin with ``smooth_``. Of a photo they are the answers themselves.
 
@@ -73,11 +73,11 @@ class PredictionsWriter:
         Faces so far on which several models disagree; ``agree`` tells it of each.
     """
 
-    def __init__(self, folder: OutputFolder, models: Mapping[str, Any], *, films: bool = False) -> None:
-        self._folder, self._models, self._films = folder, models, films
+    def __init__(self, folder: OutputFolder, models: Mapping[str, Any], *, videos: bool = False) -> None:
+        self._folder, self._models, self._videos = folder, models, videos
         self._classes = list(dict.fromkeys(str(c) for model in models.values() for c in model.classes_))
         self._columns = prediction_columns(self._classes)
-        if films:
+        if videos:
             self._columns.insert(len(PLACE), "face_id")
             smooth = ["smooth_label", *(f"smooth_p_{emotion}" for emotion in self._classes)]
             self._columns[-1:-1] = smooth
@@ -125,7 +125,7 @@ class PredictionsWriter:
                 "face_id": face_id,
                 "agree": face.agree,
             }
-            if self._films:
+            if self._videos:
                 steady = probabilities if smooth is None else smooth.get(model, {})
                 row |= {"smooth_label": row["label"] if labels is None else labels.get(model, "")}
                 row |= {f"smooth_p_{emotion}": value for emotion, value in steady.items()}

@@ -201,7 +201,7 @@ class _Work:
         self._folder, self._predictor = folder, predictor
         self._drawing, self._emoji_set = drawing, emoji_set
         self._pictures = PicturesWriter(folder, list(predictor.models), drawing, emoji_set)
-        self._predictions = PredictionsWriter(folder, predictor.models, films=self.films is not None)
+        self._predictions = PredictionsWriter(folder, predictor.models, videos=self.films is not None)
         self._copies = 0
 
     def finish(self) -> PredictResult:
