@@ -8,12 +8,8 @@ grown large, and scenes that ship with scikit-image and scikit-learn. Canvases d
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -351,28 +347,11 @@ def targets(canvas: Canvas) -> list[np.ndarray]:
     return maps
 
 
-_photos: list[Photo] = []
-_scenes: list[np.ndarray] = []
-
-
-def make_batch(step: int, size: int, seed: int) -> list[np.ndarray]:
+def make_batch(
+    photos: list[Photo], scenes: list[np.ndarray], step: int, size: int, seed: int
+) -> tuple[np.ndarray, ...]:
     """Pictures uint8 (n, side, side) and the targets of each map."""
     rng = np.random.default_rng([seed, step])
-    canvases = [compose(_photos, _scenes, rng) for _ in range(size)]
+    canvases = [compose(photos, scenes, rng) for _ in range(size)]
     wanted = [targets(canvas) for canvas in canvases]
-    return [np.stack([c.grey for c in canvases]), *(np.stack(maps) for maps in zip(*wanted, strict=True))]
-
-
-def batches(
-    photos: list[Photo], first: int, last: int, size: int, seed: int, processes: int
-) -> Iterator[list[np.ndarray]]:
-    """Batches made in processes of their own, a few ahead of the training."""
-    cv2.setNumThreads(1)  # before any picture: forked processes would wait for OpenCV's threads for ever
-    _photos[:], _scenes[:] = photos, load_scenes()
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-        ahead: deque = deque()
-        for step in range(first, last + 8):
-            if step < last:
-                ahead.append(pool.submit(make_batch, step, size, seed))
-            if step >= first + 8:
-                yield ahead.popleft().result()
+    return np.stack([c.grey for c in canvases]), *(np.stack(maps) for maps in zip(*wanted, strict=True))

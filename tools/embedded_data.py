@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections import deque
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from typing import TypedDict
 
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 
 from feat_pipeline.extract.backends import mediapipe
 from feat_pipeline.extract.backends.embedded import SIZE
@@ -53,6 +50,15 @@ class Faces:
         images = [self.images[i] for i in rows]
         return Faces(images, self.points[rows], self.blendshapes[rows], self.single[rows],
                      self.rotations[rows], self.names[rows], self.low_resolution[rows])  # fmt: skip
+
+
+class Splits(TypedDict):
+    photos: Faces
+    crops: Faces
+    unseen_crops: Faces
+    validation: Faces
+    test: Faces
+    mesh_mirror: np.ndarray  # of each vertex the one that is its mirror image
 
 
 def mirror_mesh(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
@@ -111,7 +117,7 @@ def person_fold(names: np.ndarray, legend: Path) -> np.ndarray:
     return np.array([int(hashlib.sha256(p.encode()).hexdigest()[:8], 16) / 16**8 for p in persons])
 
 
-def load_splits(work: Path, legend: Path) -> dict[str, Faces]:
+def load_splits(work: Path, legend: Path) -> Splits:
     """Training, validation and test photos by person; FER2013's Training and its unseen PublicTest images."""
     photos, mesh_mirror = load_faces(work / "photos.npz")
     fold = person_fold(photos.names, legend)
@@ -207,7 +213,7 @@ def targets(points, scores, rotation, matrix, mesh_mirror=None):
     )
 
 
-def make_batch(splits, step: int, size: int, seed: int):
+def make_batch(splits: Splits, step: int, size: int, seed: int) -> tuple[np.ndarray, ...]:
     """The batch of a step depends on seed and step alone."""
     rng = np.random.default_rng([seed, step])
     crops, points, scores, rotations = [], [], [], []
@@ -217,22 +223,3 @@ def make_batch(splits, step: int, size: int, seed: int):
         crops.append(crop[:, ::-1] if mirrored else crop)
         points.append(p), scores.append(s), rotations.append(r)
     return tuple(np.stack(x) for x in (crops, points, scores, rotations))
-
-
-_splits: dict[str, Faces] = {}
-
-
-def _batch(step: int, size: int, seed: int):
-    return make_batch(_splits, step, size, seed)
-
-
-def batches(splits, first: int, last: int, size: int, seed: int):
-    """Batches made in a process of their own, a few ahead of the training."""
-    _splits.update(splits)
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        ahead: deque = deque()
-        for step in range(first, last + 8):
-            if step < last:
-                ahead.append(pool.submit(_batch, step, size, seed))
-            if step >= first + 8:
-                yield tuple(torch.from_numpy(x) for x in ahead.popleft().result())

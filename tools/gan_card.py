@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from feat_pipeline.generator.loop import GanRecipe
+from feat_pipeline.generator.adversarial import GanRecipe
 from feat_pipeline.generator.model import DISCRIMINATOR, NETWORK, FaceGenerator
-from feat_pipeline.generator.nets import Discriminator, count_parameters
+from feat_pipeline.generator.nets import Discriminator
+from feat_pipeline.training.parameters import count_parameters
 
 CARD = """# gan-fer2013: small grey faces of nobody, by emotion
 

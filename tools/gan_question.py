@@ -36,11 +36,11 @@ from analysis.plots.theme import GREY, INK, new_figure, style_of
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.generator.model import SHIPPED, FaceGenerator
-from feat_pipeline.generator.nets import count_parameters
 from feat_pipeline.models.nets import ResidualNet
 from feat_pipeline.training.batches import predict_logits
 from feat_pipeline.training.checkpoint import CHECKPOINT
-from feat_pipeline.training.loop import train
+from feat_pipeline.training.classifier import train_classifier
+from feat_pipeline.training.parameters import count_parameters
 from feat_pipeline.training.recipe import Examples, Recipe
 
 NETWORK = {"stem": 16, "widths": [32, 64, 128], "blocks": [1, 1, 1], "dropout": 0.2}
@@ -119,9 +119,9 @@ def run(
     recipe = recipe_of(epochs, seed, len(labels) // steps)
     torch.manual_seed(seed)
     net = ResidualNet(classes=len(EMOTIONS), **NETWORK)
-    # `train` wants faces to choose an epoch by; none is chosen, so a few learned ones do.
+    # `train_classifier` wants faces to choose an epoch by; none is chosen, so a few learned ones do.
     few = Examples(training.images[:256], training.labels[:256])
-    train(
+    train_classifier(
         net, Examples(images, labels), few, recipe, work=work,
         resume=resume and (work / CHECKPOINT).is_file(), device="cpu",
     )  # fmt: skip

@@ -3,31 +3,32 @@
     python tools/train_detector.py --detections WORK/detections.npz --work WORK \
         --legend DATA/facial_expressions/legend.csv
 
-A grey picture goes in; three maps come out (see `feat_pipeline.detect.fast`). ``WORK/detector.pt`` is written
-every 500 steps and training goes on from it after a stop, with the same batches as without; a call after
-the last step measures and ships the network again. Photos are split by person. Emotion labels are never
-read: of legend.csv only ``user.id`` and ``image`` are.
+A grey picture goes in; three maps come out (see `feat_pipeline.detect.fast`). ``WORK/training``
+takes ``checkpoint.pt`` and ``curves.csv`` every 500 steps (an epoch) and training goes on from there after a
+stop, to the same weights as without; a call after the last step measures and ships the network again.
+Photos are split by person. Emotion labels are never read: of legend.csv only ``user.id`` and ``image`` are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import tempfile
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from detector_data import SIDE, SURE, Photo, batches, compose, load_photos, load_scenes, size_of
+from detector_data import SIDE, SURE, Photo, compose, load_photos, load_scenes, make_batch, size_of
+from distill import DistillRecipe, DistillTask, distill
 from torch import nn
 from torch.nn import functional as F
 
 from analysis.boxes import box_iou
 from feat_pipeline.detect.fast import STRIDES_PX, FastDetector
+from feat_pipeline.training.loop import Row
+from feat_pipeline.training.parameters import count_parameters
 
 OUTPUTS = 15
 VALIDATION_CANVASES = 300
@@ -72,7 +73,40 @@ class FaceMaps(nn.Module):
 
 
 # --------------------------------------------------------------------------------------------- training
-def loss_of(maps: list[torch.Tensor], wanted: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+class Distillation(DistillTask):
+    """Canvases with the maps that the teacher's faces make."""
+
+    def __init__(
+        self, net: FaceMaps, photos: dict[str, list[Photo]], recipe: DistillRecipe, processes: int
+    ) -> None:
+        scenes = load_scenes()
+
+        def make(step: int) -> tuple[np.ndarray, ...]:
+            return make_batch(photos["training"], scenes, step, recipe.batch, recipe.seed)
+
+        optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
+        super().__init__(net, optimiser, recipe, make, processes)
+        self.validation = photos["validation"]
+
+    def losses(self, batch: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        pictures, *wanted = batch
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = self.net(pictures[:, None].to(memory_format=torch.channels_last))
+        return losses_of(maps, wanted)
+
+    def judge(self, averaged: nn.Module) -> Row:
+        found = evaluate(averaged, self.validation, sure_confidence=0.0)
+        print(json.dumps(found), flush=True)
+        return {f"recall_{name}": part["recall"] for name, part in found.items()}
+
+
+def train(photos: dict[str, list[Photo]], recipe: DistillRecipe, work: Path, processes: int) -> FaceMaps:
+    torch.manual_seed(recipe.seed)
+    net = FaceMaps().to(memory_format=torch.channels_last)
+    return distill(Distillation(net, photos, recipe, processes), work)
+
+
+def losses_of(maps: list[torch.Tensor], wanted: list[torch.Tensor]) -> dict[str, torch.Tensor]:
     """Focal loss of the scores, and of cells with a face distance IoU of the boxes and L1 of all places."""
     focal, boxes, places, count = torch.zeros(()), torch.zeros(()), torch.zeros(()), 0
     for values, target, stride in zip(maps, wanted, STRIDES_PX, strict=True):
@@ -104,8 +138,8 @@ def loss_of(maps: list[torch.Tensor], wanted: list[torch.Tensor]) -> tuple[torch
             places + F.smooth_l1_loss(off, torch.zeros_like(off), beta=0.05, reduction="none").mean(1).sum()
         )
         count += len(batch)
-    parts = torch.stack([focal, boxes, 4 * places]) / max(count, 1)
-    return parts.sum(), parts.detach()
+    faces = max(count, 1)
+    return {"scores": focal / faces, "boxes": boxes / faces, "points": 4 * places / faces}
 
 
 def _distance_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -115,58 +149,6 @@ def _distance_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     around = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
     apart = ((a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) / 2).square().sum(1)
     return shared / (area_a + area_b - shared) - apart / around.square().sum(1)
-
-
-def rate(step: int, steps: int, top: float) -> float:
-    """Short warm-up, then a cosine down to nothing."""
-    return top * min(1.0, (step + 1) / 300) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def train(photos: dict[str, list[Photo]], args: argparse.Namespace) -> FaceMaps:
-    torch.manual_seed(args.seed)
-    net = FaceMaps().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
-    average = {k: v.clone() for k, v in net.state_dict().items()}
-    first, checkpoint = 0, args.work / "detector.pt"
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(kept["net"]), optimiser.load_state_dict(kept["optimiser"])
-        average, first = kept["average"], kept["step"]
-        print("going on from step", first, flush=True)
-    running, start = torch.zeros(3), time.perf_counter()
-    made = batches(photos["training"], first, args.steps, args.batch, args.seed, args.processes)
-    for step, (pictures, *wanted) in enumerate(made, start=first):
-        net.train()
-        for group in optimiser.param_groups:
-            group["lr"] = rate(step, args.steps, args.rate)
-        with torch.autocast("cpu", torch.bfloat16):
-            maps = net(torch.from_numpy(pictures)[:, None].to(memory_format=torch.channels_last))
-        loss, parts = loss_of(maps, [torch.from_numpy(w) for w in wanted])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        keep = min(0.998, (1 + step) / (10 + step))
-        for name, value in net.state_dict().items():
-            if value.is_floating_point():
-                average[name].lerp_(value, 1 - keep)
-            else:
-                average[name].copy_(value)
-        running = 0.98 * running + 0.02 * parts
-        if (step + 1) % 100 == 0:
-            means = (running / (1 - 0.98 ** (step + 1 - first))).tolist()
-            each = (time.perf_counter() - start) / (step + 1 - first)
-            print(step + 1, [round(x, 4) for x in means], f"{each:.3f} s a step", flush=True)
-        if (step + 1) % 500 == 0 or step + 1 == args.steps:
-            state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
-            torch.save(state | {"step": step + 1}, checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
-        if (step + 1) % 2000 == 0:
-            look = FaceMaps()
-            look.load_state_dict(average)
-            print(step + 1, json.dumps(evaluate(look, photos["validation"], sure_confidence=0.0)), flush=True)
-    net.load_state_dict(average)
-    return net.eval()
 
 
 # --------------------------------------------------------------------------------------------- judging
@@ -255,13 +237,17 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     photos = load_photos(args.detections, args.legend)
     print({part: len(of_part) for part, of_part in photos.items()}, flush=True)
-    net = train(photos, args)
+    recipe = DistillRecipe(
+        steps=args.steps, batch=args.batch, rate=args.rate, seed=args.seed, average=0.998, warmup=300,
+        steps_an_epoch=500,
+    )  # fmt: skip
+    net = train(photos, recipe, args.work / "training", args.processes)
     training = {
         "steps": args.steps,
         "batch": args.batch,
         "seed": args.seed,
         "photos": len(photos["training"]),
-        "parameters": sum(p.numel() for p in net.parameters()),
+        "parameters": count_parameters(net),
     }
     alone = {"min_confidence": 0.5, "sure_confidence": 0.0}
     result = {

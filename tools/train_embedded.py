@@ -3,8 +3,9 @@
     python tools/train_embedded.py --work WORK --legend DATA/facial_expressions/legend.csv --steps 18000
 
 A grey 96x96 crop goes in; 478 face points (x, y, z), 51 blendshapes and the head's rotation come out.
-``WORK/checkpoint.pt`` is written every 1,000 steps and training goes on from it after a stop, with the
-same batches as without; a call after the last step measures and ships the network again.
+``WORK/checkpoint.pt`` and ``WORK/curves.csv`` are written every 1,000 steps (an epoch) and training goes on
+from there after a stop, to the same weights as without; a call after the last step measures and ships the
+network again.
 Emotion labels are never read: of legend.csv only ``user.id`` and ``image`` are.
 Photos are split by person, 10 % of the persons for the final numbers and 5 % to look at meanwhile;
 FER2013 names nobody, so that its PublicTest part, without copies of Training images, is the check there.
@@ -14,16 +15,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
-from embedded_data import BLENDSHAPES, MESH_68, SIZE, Faces, batches, load_splits, targets
+from distill import DistillRecipe, DistillTask, distill
+from embedded_data import BLENDSHAPES, MESH_68, SIZE, Faces, Splits, load_splits, make_batch, targets
 from torch import nn
 from torch.nn import functional as F
 
 from feat_pipeline.faces.align import box_matrix, invert, landmark_matrix, transform_points, warp
+from feat_pipeline.training.loop import Row
+from feat_pipeline.training.parameters import count_parameters, decay_groups
 
 
 # --------------------------------------------------------------------------------------------- the network
@@ -83,83 +86,48 @@ class FaceNet(nn.Module):
 
 
 # --------------------------------------------------------------------------------------------- training
-def loss_of(net: FaceNet, answer, points, scores, rotations) -> tuple[torch.Tensor, torch.Tensor]:
-    guess, blend, turn = (x.float() for x in answer)
-    eyes = (points[:, 33, :2] - points[:, 263, :2]).norm(dim=1).clamp_min(0.1)[:, None, None]
-    weights = torch.ones(points.shape[1])
-    weights[MESH_68] = 4.0
-    off = ((guess - points) / eyes).abs() * torch.tensor([1.0, 1.0, 0.3]) * weights[None, :, None]
-    away = (blend - (scores - net.blendshape_mean) / net.blendshape_sd).clamp(-6, 6)
-    parts = torch.stack([8 * off.mean(), away.square().mean(), 4 * (turn - rotations).square().mean()])
-    return parts.sum(), parts.detach()
+class Distillation(DistillTask):
+    """Crops with the teacher's points, blendshapes and rotations."""
+
+    net: FaceNet
+
+    def __init__(self, net: FaceNet, splits: Splits, recipe: DistillRecipe) -> None:
+        def make(step: int) -> tuple[np.ndarray, ...]:
+            return make_batch(splits, step, recipe.batch, recipe.seed)
+
+        super().__init__(net, torch.optim.AdamW(decay_groups(net, 0.02)), recipe, make)
+        self.validation = splits["validation"]
+
+    def losses(self, batch: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        crops, points, scores, rotations = batch
+        with torch.autocast("cpu", torch.bfloat16):
+            answer = self.net(crops[:, None].to(memory_format=torch.channels_last))
+        guess, blend, turn = (x.float() for x in answer)
+        eyes = (points[:, 33, :2] - points[:, 263, :2]).norm(dim=1).clamp_min(0.1)[:, None, None]
+        weights = torch.ones(points.shape[1])
+        weights[MESH_68] = 4.0
+        off = ((guess - points) / eyes).abs() * torch.tensor([1.0, 1.0, 0.3]) * weights[None, :, None]
+        away = (blend - (scores - self.net.blendshape_mean) / self.net.blendshape_sd).clamp(-6, 6)
+        return {
+            "points": 8 * off.mean(),
+            "blendshapes": away.square().mean(),
+            "rotation": 4 * (turn - rotations).square().mean(),
+        }
+
+    def judge(self, averaged: nn.Module) -> Row:
+        found = evaluate(averaged, self.validation, passes=1)
+        print(json.dumps(found), flush=True)
+        return {"landmark_error": found["landmark_error_mean"], "mean_r": found["mean_of_views"]["mean_r"]}
 
 
-def rate(step: int, steps: int, top: float) -> float:
-    """Short warm-up, then a cosine down to nothing."""
-    return top * min(1.0, (step + 1) / 500) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def train(splits, args) -> FaceNet:
-    torch.manual_seed(args.seed)
+def train(splits: Splits, recipe: DistillRecipe, work: Path) -> FaceNet:
+    torch.manual_seed(recipe.seed)
     net = FaceNet().to(memory_format=torch.channels_last)
     _set_scales(net, splits)
-    decay = [p for p in net.parameters() if p.ndim > 1]
-    rest = [p for p in net.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
-    )
-    average = {k: v.clone() for k, v in net.state_dict().items()}
-    first, checkpoint = 0, args.work / "checkpoint.pt"
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
-        net.load_state_dict(kept["net"]), optimiser.load_state_dict(kept["optimiser"])
-        average, first = kept["average"], kept["step"]
-        print("going on from step", first, flush=True)
-    running = torch.zeros(3)
-    for step, (crops, points, scores, rotations) in enumerate(
-        batches(splits, first, args.steps, args.batch, args.seed), start=first
-    ):
-        net.train()
-        for group in optimiser.param_groups:
-            group["lr"] = rate(step, args.steps, args.rate)
-        with torch.autocast("cpu", torch.bfloat16):
-            answer = net(crops[:, None].to(memory_format=torch.channels_last))
-        loss, parts = loss_of(net, answer, points, scores, rotations)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        keep = min(0.999, (1 + step) / (10 + step))
-        for name, value in net.state_dict().items():
-            if value.is_floating_point():
-                average[name].lerp_(value, 1 - keep)
-            else:
-                average[name].copy_(value)
-        running = 0.99 * running + 0.01 * parts
-        if (step + 1) % 200 == 0:
-            print(
-                step + 1,
-                [round(x, 4) for x in (running / (1 - 0.99 ** (step + 1 - first))).tolist()],
-                flush=True,
-            )
-        if (step + 1) % 1000 == 0 or step + 1 == args.steps:
-            state = {
-                "net": net.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "average": average,
-                "step": step + 1,
-            }
-            torch.save(state, checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
-        if (step + 1) % 4000 == 0:
-            look = FaceNet()
-            look.load_state_dict(average)
-            print(step + 1, json.dumps(evaluate(look, splits["validation"], passes=1)), flush=True)
-    net.load_state_dict(average)
-    return net.eval()
+    return distill(Distillation(net, splits, recipe), work)
 
 
-def _set_scales(net: FaceNet, splits) -> None:
+def _set_scales(net: FaceNet, splits: Splits) -> None:
     everything = np.concatenate([splits["photos"].blendshapes, splits["crops"].blendshapes])
     net.blendshape_mean.copy_(torch.from_numpy(everything.mean(0)))
     net.blendshape_sd.copy_(torch.from_numpy(everything.std(0)).clamp_min(1e-7))
@@ -280,13 +248,17 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     splits = load_splits(args.work, args.legend)
     print({k: len(v) for k, v in splits.items()}, flush=True)
-    net = train(splits, args)
+    recipe = DistillRecipe(
+        steps=args.steps, batch=args.batch, rate=args.rate, seed=args.seed, average=0.999, warmup=500,
+        steps_an_epoch=1000,
+    )  # fmt: skip
+    net = train(splits, recipe, args.work)
     result = {
         "photos of unseen persons": evaluate(net, splits["test"]),
         "FER2013 PublicTest, no copies": evaluate(net, splits["unseen_crops"]),
         "training": {"steps": args.steps, "batch": args.batch, "seed": args.seed,
                      "faces": {k: len(v) for k, v in splits.items() if isinstance(v, Faces)},
-                     "parameters": sum(p.numel() for p in net.parameters())},
+                     "parameters": count_parameters(net)},
     }  # fmt: skip
     (args.out / "evaluation.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result, indent=1))

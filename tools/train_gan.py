@@ -7,7 +7,7 @@ It is `feat-pipeline train gan` with one thing more: after the first and every f
 ``curves.csv``. Nothing is chosen by it: what ships is the moving average at the last epoch. The rates are
 constant, so that ``--resume`` with more ``--epochs`` goes on where a training ended. The networks and the
 recipe are `feat_pipeline.generator.model.NETWORK`, `DISCRIMINATOR` and
-`feat_pipeline.generator.loop.GanRecipe`. PublicTest and PrivateTest are not looked at.
+`feat_pipeline.generator.adversarial.GanRecipe`. PublicTest and PrivateTest are not looked at.
 ``WORK/gan/checkpoint.pt`` is written after every epoch; with ``--resume`` the training goes on from it to the
 same weights as without a stop. ``--ship OUT`` copies what ships.
 """
@@ -26,7 +26,7 @@ import torch
 
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.datasets.npz import save_faces
-from feat_pipeline.generator.loop import GanRecipe
+from feat_pipeline.generator.adversarial import GanRecipe
 from feat_pipeline.generator.model import make_faces
 from feat_pipeline.generator.nets import Generator
 from feat_pipeline.generator.quality import frechet_distance, network_features

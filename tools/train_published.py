@@ -32,7 +32,7 @@ from feat_pipeline.datasets.faces import FOUR_EMOTIONS, SIX_EMOTIONS, LabelledFa
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.training.augment import Augment
-from feat_pipeline.training.loop import CHECKPOINT
+from feat_pipeline.training.checkpoint import CHECKPOINT
 from feat_pipeline.training.recipe import Recipe
 
 NEAR = "near copies"

@@ -150,7 +150,7 @@ def _train_gan(arguments: argparse.Namespace) -> int:
     if given:
         raise UsageError(f"{given[0]}: gan has no such setting; leave --{given[0]} away")
     require("torch", extra="train", what="train gan")
-    from feat_pipeline.generator.loop import GanRecipe
+    from feat_pipeline.generator.adversarial import GanRecipe
     from feat_pipeline.runs.train_gan import OUTPUTS, train_gan
 
     settings = {name: getattr(arguments, name) for name in ("epochs", "batch", "seed")}

@@ -197,8 +197,3 @@ def _start(side: int, widths: Sequence[int]) -> int:
             f"side: expected a multiple of {2 ** len(widths)} for {len(widths)} widths, got {side}"
         )
     return start
-
-
-def count_parameters(net: nn.Module) -> int:
-    """Count the trained weights."""
-    return sum(value.numel() for value in net.parameters())

@@ -128,8 +128,8 @@ class CnnClassifier:
         validation : (X, y), optional
             By default a random share `held_out` of every class.
         work : path, optional
-            Folder of checkpoint and curves (see `feat_pipeline.training.loop.train`); by default a temporary
-            one.
+            Folder of checkpoint and curves (see `feat_pipeline.training.classifier.train_classifier`); by
+            default a temporary one.
         resume : bool
             Go on from the checkpoint in ``work``.
         device : str, optional
@@ -155,7 +155,7 @@ class CnnClassifier:
         import torch
 
         from feat_pipeline.models.nets import carry_over, make_net
-        from feat_pipeline.training.loop import train
+        from feat_pipeline.training.classifier import train_classifier
         from feat_pipeline.training.recipe import Examples, Recipe
 
         recipe = self.recipe or Recipe()
@@ -181,13 +181,13 @@ class CnnClassifier:
         if self.start is not None:
             carry_over(net, classes, self.start.weights_, self.start.classes_.tolist())
         with tempfile.TemporaryDirectory() as temporary:
-            done = train(
+            done = train_classifier(
                 net, learned, chosen_on, recipe, work=Path(work or temporary), resume=resume, device=device,
                 report=report,
             )  # fmt: skip
         state = {name: value.float().numpy() for name, value in done.state.items()}
         self._set(classes, network, size, done.temperature, state)
-        if self.views != "mirror":  # for which `train` has fitted it
+        if self.views != "mirror":  # for which `train_classifier` has fitted it
             logits = self.decision_function(chosen_on.images)
             self.temperature_ = fit_temperature(logits, chosen_on.labels)
         self.history_: pd.DataFrame | None = done.history

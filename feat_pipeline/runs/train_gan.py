@@ -16,7 +16,7 @@ from feat_pipeline.datasets.held_out import LEARNED
 from feat_pipeline.datasets.read import read_faces
 from feat_pipeline.errors import InputError
 from feat_pipeline.files import named_errors
-from feat_pipeline.generator.loop import GanRecipe, train_networks
+from feat_pipeline.generator.adversarial import GanRecipe, train_networks
 from feat_pipeline.generator.model import (
     DISCRIMINATOR,
     NETWORK,
@@ -77,7 +77,7 @@ def train_gan(
     resume, overwrite : bool
         Go on with the training in ``out``, or replace it.
     judge : callable, optional
-        See `feat_pipeline.generator.loop.train_networks`.
+        See `feat_pipeline.generator.adversarial.train_networks`.
     report : callable, optional
         Gets each epoch's row.
 

@@ -7,7 +7,7 @@ import io
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,6 +16,8 @@ from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 def refuse_checkpoint(work: Path) -> None:
     """Raise `UsageError` where a folder holds a training that nobody asked to go on with."""
@@ -25,7 +27,7 @@ def refuse_checkpoint(work: Path) -> None:
 
 def read_checkpoint(
     work: Path,
-    recipe: Any,
+    recipe: DataclassInstance,
     device: torch.device,
     restore: Callable[[dict[str, Any]], None],
     *,
@@ -70,7 +72,7 @@ def read_checkpoint(
 
 
 def write_checkpoint(
-    work: Path, recipe: Any, state: dict[str, Any], rows: Sequence[dict[str, float]]
+    work: Path, recipe: DataclassInstance, state: dict[str, Any], rows: Sequence[dict[str, float]]
 ) -> None:
     """Write the checkpoint and the curves, each whole or not at all.
 
@@ -90,6 +92,6 @@ def write_checkpoint(
             pd.DataFrame(list(rows)).to_csv(temporary, index=False)
 
 
-def _plain(recipe: Any) -> dict[str, str]:
+def _plain(recipe: DataclassInstance) -> dict[str, str]:
     """Return the recipe as text, number for number."""
     return {name: repr(value) for name, value in dataclasses.asdict(recipe).items()}

@@ -13,7 +13,7 @@ from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.npz import save_faces
 from feat_pipeline.errors import InputError, OutputError, UsageError
 from feat_pipeline.generator import model as generate
-from feat_pipeline.generator.loop import GanRecipe
+from feat_pipeline.generator.adversarial import GanRecipe
 from feat_pipeline.generator.model import FaceGenerator, face_grid
 from feat_pipeline.models import list_models, load_model
 from feat_pipeline.runs import train_gan as generate_learn

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from feat_pipeline.errors import InputError, TrainingError, UsageError
-from feat_pipeline.generator import loop as training
 from feat_pipeline.generator import nets as generator_nets
-from feat_pipeline.generator.augment import DiffAugment
-from feat_pipeline.generator.loop import GanRecipe, drawn_shares, train_networks
-from feat_pipeline.generator.nets import Discriminator, Generator, count_parameters
+from feat_pipeline.generator.adversarial import AdversarialTask, GanRecipe, drawn_shares, train_networks
+from feat_pipeline.generator.differentiable_augment import DiffAugment
+from feat_pipeline.generator.nets import Discriminator, Generator
+from feat_pipeline.training.parameters import count_parameters
 from feat_pipeline.training.recipe import Examples
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
@@ -133,14 +133,14 @@ def test_rates_fall_to_a_tenth_at_the_end():
 
 
 def test_losses_are_finite_and_the_discriminator_learns(tmp_path):
-    told = []
+    epochs = []
     recipe = GanRecipe(epochs=8, batch=8, seed=2, bf16=False, discriminator_rate=2e-3)
-    _, rows = trained(tmp_path, recipe, report=lambda net, row: told.append(row["epoch"]))
-    assert told == list(range(1, 9))
+    _, rows = trained(tmp_path, recipe, report=lambda net, row: epochs.append(row["epoch"]))
+    assert epochs == list(range(1, 9))
     assert np.isfinite([list(row.values()) for row in rows]).all()
     assert rows[-1]["discriminator_loss"] < rows[0]["discriminator_loss"]
     assert rows[-1]["real_score"] > rows[-1]["made_score"]
-    assert pd.read_csv(tmp_path / "curves.csv")["epoch"].tolist() == told
+    assert pd.read_csv(tmp_path / "curves.csv")["epoch"].tolist() == epochs
 
 
 def test_a_training_is_the_same_twice_and_another_with_another_seed(tmp_path):
@@ -188,22 +188,23 @@ def test_refuses_a_checkpoint_nobody_asked_for_or_of_another_recipe(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_epoch_before(tmp_path, monkeypatch):
-    step = training._Loop._step
+    step = AdversarialTask.training_step
     calls = []
 
-    def broken(loop, *given):
+    def broken(task, *given):
         calls.append(1)
-        told = step(loop, *given)
-        return told * float("nan") if len(calls) > 4 else told  # three steps an epoch
+        losses = step(task, *given)
+        factor = float("nan") if len(calls) > 4 else 1  # three steps an epoch
+        return {name: factor * value for name, value in losses.items()}
 
-    monkeypatch.setattr(training._Loop, "_step", broken)
+    monkeypatch.setattr(AdversarialTask, "training_step", broken)
     with pytest.raises(TrainingError, match=r"no number in epoch 2; .* holds epoch 1; lower the rates"):
         trained(tmp_path)
     assert len(pd.read_csv(tmp_path / "curves.csv")) == 1
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"epochs": 0}, "epochs, batch: expected"),
         ({"batch": 1}, "epochs, batch: expected"),
@@ -211,8 +212,8 @@ def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_epoch_before(
         ({"balance": 2.0}, "balance: expected 0 to 1"),
     ],
 )
-def test_recipes_that_cannot_be_are_refused(wrong, told):
-    with pytest.raises(UsageError, match=told):
+def test_recipes_that_cannot_be_are_refused(wrong, message):
+    with pytest.raises(UsageError, match=message):
         GanRecipe(**wrong)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from feat_pipeline.models import cnn, load_model
-from feat_pipeline.training import loop as training
+from feat_pipeline.training.classifier import ClassifierTask
 from tests.feat_pipeline.runs.test_train import SMALL, TINY, files, photos  # noqa: F401
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
@@ -61,15 +61,15 @@ def test_a_class_of_unreadable_pictures_is_named_with_the_reason(train, photos):
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(train, tmp_path, monkeypatch):
-    honest = training._Loop._loss
+    honest = ClassifierTask.loss
     calls = iter(range(1000))
 
-    def broken(loop, *arguments):
-        loss = honest(loop, *arguments)
+    def broken(task, *arguments):
+        loss = honest(task, *arguments)
         return loss * math.nan if next(calls) == 10 else loss  # four batches an epoch: in the third
 
     with monkeypatch.context() as patched:
-        patched.setattr(training._Loop, "_loss", broken)
+        patched.setattr(ClassifierTask, "loss", broken)
         code, _, stderr = train("cut")
     assert code == 1
     (said,) = one_line(stderr)

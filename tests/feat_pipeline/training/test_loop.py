@@ -1,226 +1,129 @@
-"""The training loop, on twelve-pixel faces that three classes tell apart by where they are bright."""
+"""The training loop itself, on a task of one weight."""
 
-import errno
 import math
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
-from feat_pipeline.errors import InputError, OutputError, TrainingError, UsageError
-from feat_pipeline.models.nets import ResidualNet
-from feat_pipeline.training import loop as training
-from feat_pipeline.training.batches import predict_logits
-from feat_pipeline.training.recipe import Examples, Recipe
-from feat_pipeline.training.temperature import fit_temperature, log_loss
+from feat_pipeline.errors import InputError, TrainingError, UsageError
+from feat_pipeline.training.loop import Task, train
 
-torch.set_num_threads(1)  # tiny nets: a second thread would only wait
-
-SIDE = 12
+torch.set_num_threads(1)  # a tiny net: a second thread would only wait
 
 
-def faces(n, seed):
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 3
-    images = rng.integers(0, 120, (n, SIDE, SIDE))
-    for i, label in enumerate(labels):
-        images[i, 4 * label : 4 * label + 4] += 120
-    return Examples(images.astype(np.uint8), labels)
+@dataclass(frozen=True)
+class LineRecipe:
+    steps: int = 7
+    seed: int = 3
+    average: float = 0.9
 
 
-LEARNED, JUDGED = faces(66, 1), faces(30, 2)
+class Line(Task):
+    """Learns a slope of 3 from noisy points, three steps an epoch; notes rates and random numbers."""
+
+    def __init__(self, recipe=LineRecipe(), stops_after=None):
+        torch.manual_seed(0)
+        net = nn.Linear(1, 1)
+        super().__init__(net, [torch.optim.Adam(net.parameters())], steps=recipe.steps, steps_an_epoch=3)
+        self.stops_after, self.seen, self.used = stops_after, [], []
+
+    def rates(self, step):
+        return (0.1 / (1 + step),)
+
+    def batches(self, steps, rng):
+        self.seen.append(steps)
+        for _ in steps:
+            yield torch.from_numpy(rng.normal(size=(5, 1)).astype(np.float32))
+
+    def training_step(self, batch, step, rng):
+        loss = (self.net(batch) - 3 * batch + 0.1 * torch.randn(5, 1)).square().mean()
+        self.descend(loss)
+        self.used.append(self.optimisers[0].param_groups[0]["lr"])
+        return {"loss": loss.detach(), "step": torch.tensor(float(step))}
+
+    def exhausted(self):
+        return len(self.history) == self.stops_after
 
 
-def small_net():
-    torch.manual_seed(5)
-    return ResidualNet(classes=3, stem=4, widths=(6, 10), blocks=(1, 1), dropout=0.2)
+def test_the_last_epoch_may_be_shorter(tmp_path):
+    task = Line()
+    train(task, LineRecipe(), work=tmp_path)
+    assert task.seen == [range(0, 3), range(3, 6), range(6, 7)]
+    assert [row["step"] for row in task.history] == [1, 4, 6]  # means
+    curves = pd.read_csv(tmp_path / "curves.csv")
+    assert list(curves) == ["epoch", "rate", "loss", "step", "seconds"]
+    assert curves["epoch"].tolist() == [1, 2, 3]
+    assert curves["rate"].tolist() == pytest.approx([0.1 / 3, 0.1 / 6, 0.1 / 7])
 
 
-def recipe(**changes):
-    settings = {"epochs": 4, "batch": 16, "rate": 0.05, "sizes": ((0, 8), (0.5, SIDE)), "mixup": 0.2,
-                "average": 0.9, "bf16": False}  # fmt: skip
-    return Recipe(**{**settings, **changes})
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_every_step_has_its_rate_after_a_stop_too(tmp_path, epochs):
+    whole, begun, rest = Line(), Line(stops_after=epochs), Line()
+    train(whole, LineRecipe(), work=tmp_path / "whole")
+    train(begun, LineRecipe(), work=tmp_path / "cut")
+    averaged = train(rest, LineRecipe(), work=tmp_path / "cut", resume=True)
+    assert whole.used == [0.1 / (1 + step) for step in range(7)] == begun.used + rest.used
+    again = train(whole, LineRecipe(), work=tmp_path / "whole", resume=True)
+    for one, two in ((whole.net, rest.net), (again, averaged)):
+        assert all(torch.equal(v, two.state_dict()[k]) for k, v in one.state_dict().items())
 
 
-def run(work, net=None, learned=LEARNED, **changes):
-    options = {key: changes.pop(key) for key in ("resume", "report") if key in changes}
-    return training.train(
-        net or small_net(), learned, JUDGED, recipe(**changes), work=work, device="cpu", **options
-    )
+def test_a_stop_in_the_middle_of_an_epoch_loses_that_epoch_alone(tmp_path):
+    def killed(averaged, row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(), LineRecipe(), work=tmp_path, report=killed)
+    task = Line()
+    train(task, LineRecipe(), work=tmp_path, resume=True)
+    assert task.seen == [range(3, 6), range(6, 7)] and len(task.history) == 3
 
 
-def test_learns_and_writes_its_curves(tmp_path):
-    rows = []
-    done = run(tmp_path, epochs=12, report=rows.append)
-    assert done.history["val_accuracy"].max() > 0.9
-    assert done.history["train_loss"].iloc[-1] < done.history["train_loss"].iloc[0]
-    assert done.best_epoch == 1 + done.history["val_accuracy"].argmax()
-    assert done.history["size"].tolist() == [8] * 6 + [12] * 6
-    assert rows == done.history.to_dict("records")
-    kept = pd.read_csv(tmp_path / "curves.csv")
-    assert list(kept) == ["epoch", "size", "rate", "train_loss", "val_loss", "val_accuracy", "seconds"]
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    net = small_net()
-    net.load_state_dict(done.state)
-    one, both = (
-        predict_logits(net, JUDGED.images, size=SIDE, device=torch.device("cpu"), mirror=mirror)
-        for mirror in (False, True)
-    )
-    assert (one.argmax(1) == JUDGED.labels).mean() == pytest.approx(done.history["val_accuracy"].max())
-    assert done.temperature == pytest.approx(fit_temperature(both, JUDGED.labels))
+def test_a_field_that_is_free_may_change_and_no_other(tmp_path):
+    train(Line(stops_after=1), LineRecipe(), work=tmp_path)
+    longer = LineRecipe(steps=9)
+    with pytest.raises(UsageError, match=r"another recipe \(steps 7 -> 9\)"):
+        train(Line(longer), longer, work=tmp_path, resume=True)
+    with pytest.raises(UsageError, match=r"another recipe \(seed 3 -> 4\)"):
+        train(Line(longer), replace(longer, seed=4), work=tmp_path, resume=True, free=["steps"])
+    rest, whole = Line(longer), Line(longer)
+    train(rest, longer, work=tmp_path, resume=True, free=["steps"])
+    train(whole, longer, work=tmp_path / "whole")
+    assert torch.equal(rest.net.weight, whole.net.weight)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, optimiser):
-    whole = run(tmp_path / "whole", optimiser=optimiser)
-    steps = iter(range(1000))
-    take_step = training._Loop._average
+def test_a_number_that_is_none_stops_with_its_place(tmp_path):
+    class Broken(Line):
+        def training_step(self, batch, step, rng):
+            losses = super().training_step(batch, step, rng)
+            return losses | {"step": torch.tensor(math.inf)} if step == 4 else losses
 
-    def killed(loop, step):
-        if next(steps) == 10:  # in the middle of epoch 3
-            raise KeyboardInterrupt
-        take_step(loop, step)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(training._Loop, "_average", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "cut", optimiser=optimiser)
-    torch.manual_seed(99)
-    rest = run(tmp_path / "cut", optimiser=optimiser, resume=True)
-    assert all(torch.equal(whole.state[name], rest.state[name]) for name in whole.state)
-    assert whole.history.drop(columns="seconds").equals(rest.history.drop(columns="seconds"))
-    assert whole.temperature == rest.temperature
+    with pytest.raises(TrainingError, match=r"is inf in epoch 2, batch 2; .* holds epoch 1; lower the rate"):
+        train(Broken(), LineRecipe(), work=tmp_path)
+    assert len(pd.read_csv(tmp_path / "curves.csv")) == 1
 
 
-def test_a_finished_training_is_handed_out_again(tmp_path):
-    first = run(tmp_path)
-    again = run(tmp_path, resume=True, report=lambda row: pytest.fail("trained again"))
-    assert all(torch.equal(first.state[name], again.state[name]) for name in first.state)
+def test_the_averaged_network_is_reported_when_the_checkpoint_is_written(tmp_path):
+    reported = []
+
+    def report(averaged, row):
+        kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+        assert kept["rows"][-1] == row and torch.equal(kept["averaged"]["weight"], averaged.weight)
+        assert not averaged.training
+        reported.append(averaged.weight.item())
+
+    task = Line()
+    averaged = train(task, LineRecipe(), work=tmp_path, report=report)
+    assert len(set(reported)) == 3 and reported[-1] == averaged.weight.item() != task.net.weight.item()
 
 
-def test_leaves_the_callers_random_numbers_alone(tmp_path):
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    net = ResidualNet(classes=3, stem=4, widths=(6,), blocks=(1,), dropout=0.2)
-    torch.manual_seed(3)
-    run(tmp_path, net=net, epochs=1)
-    assert torch.equal(torch.rand(2), expected)
-
-
-def test_shares_teach_what_labels_teach(tmp_path):
-    shares = np.eye(3, dtype=np.float32)[LEARNED.targets]
-    soft = run(tmp_path / "soft", learned=Examples(LEARNED.images, shares))
-    hard = run(tmp_path / "hard", smoothing=0.0)
-    assert all(torch.allclose(soft.state[name], hard.state[name], atol=1e-4) for name in hard.state)
-    unsure = run(tmp_path / "unsure", learned=Examples(LEARNED.images, shares * 0.5 + 1 / 6))
-    assert not torch.allclose(unsure.state["head.weight"], hard.state["head.weight"], atol=1e-3)
-
-
-def test_stops_when_validation_grows_no_better(tmp_path, monkeypatch):
-    monkeypatch.setattr(Recipe, "rate_at", lambda self, step, steps: 0.0)
-    done = run(tmp_path, epochs=50, patience=2, average=0.0)
-    assert 3 <= len(done.history) < 50
-    assert len(done.history) == done.best_epoch + 2
-
-
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
-    honest = training._Loop._loss
-    calls = iter(range(1000))
-
-    def broken(loop, rows, size, rng):
-        loss = honest(loop, rows, size, rng)
-        return loss * math.nan if next(calls) == 9 else loss
-
-    monkeypatch.setattr(training._Loop, "_loss", broken)
-    with pytest.raises(
-        TrainingError, match=r"loss is nan in epoch 3, batch 2; .*checkpoint.pt holds epoch 2"
-    ):
-        run(tmp_path)
-    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert len(kept["rows"]) == 2
-    assert all(torch.isfinite(value).all() for value in kept["net"].values())
-    monkeypatch.setattr(training._Loop, "_loss", honest)
-    assert len(run(tmp_path, resume=True).history) == 4
-
-
-def test_a_rate_far_too_high_is_told_as_such(tmp_path):
-    with pytest.raises(TrainingError, match="no epoch was finished; lower the rate"):
-        run(tmp_path, rate=1e30, optimiser="adamw", warmup=0.0)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
-    write = Path.write_bytes
-    writes = iter(range(1000))
-
-    def full(path, content):
-        if next(writes) < 2:
-            return write(path, content)
-        write(path, bytes(content)[:500])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", full)
-        with pytest.raises(OutputError, match="No space left on device"):
-            run(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["checkpoint.pt", "curves.csv"]
-    assert len(pd.read_csv(tmp_path / "curves.csv")) == 2
-    whole, rest = run(tmp_path / "whole"), run(tmp_path, resume=True)
-    assert all(torch.equal(whole.state[name], rest.state[name]) for name in whole.state)
-
-
-def test_refuses_a_checkpoint_that_is_not_meant(tmp_path):
-    with pytest.raises(UsageError, match="no checkpoint to go on from"):
-        run(tmp_path, resume=True)
-    run(tmp_path, epochs=1)
-    with pytest.raises(UsageError, match="holds a checkpoint; add --resume"):
-        run(tmp_path, epochs=1)
-    with pytest.raises(UsageError, match=r"another recipe \(epochs 1 -> 2, rate 0.05 -> 0.07\)"):
-        run(tmp_path, epochs=2, rate=0.07, resume=True)
-    other = ResidualNet(classes=3, stem=5, widths=(6, 10), blocks=(1, 1), dropout=0.2)
+def test_a_checkpoint_of_another_task_is_refused(tmp_path):
+    train(Line(), LineRecipe(), work=tmp_path)
+    other = Line()
+    other.net.bias = None
     with pytest.raises(InputError, match="cannot be gone on from"):
-        run(tmp_path, net=other, epochs=1, resume=True)
-    checkpoint = tmp_path / "checkpoint.pt"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:3000])
-    with pytest.raises(InputError, match="cannot be gone on from"):
-        run(tmp_path, epochs=1, resume=True)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"epochs": 0}, "epochs, batch"),
-        ({"optimiser": "adam"}, "expected 'sgd' or 'adamw', got 'adam'"),
-        ({"sizes": ((0.5, 12),)}, "sizes"),
-        ({"batch": 67}, "batch: expected at most the 66 faces"),
-    ],
-)
-def test_refuses_a_recipe_that_cannot_be(tmp_path, changes, said):
-    with pytest.raises(UsageError, match=said):
-        run(tmp_path, **changes)
-
-
-def test_refuses_faces_without_targets_and_unknown_devices(tmp_path):
-    with pytest.raises(InputError, match="30 faces and 29 targets"):
-        Examples(JUDGED.images, JUDGED.targets[1:])
-    with pytest.raises(UsageError, match="device: expected 'cpu'"):
-        training.pick_device("abacus")
-
-
-def test_the_rate_rises_by_a_line_and_falls_by_a_cosine():
-    r = Recipe(rate=0.4, warmup=0.25)
-    rates = [r.rate_at(step, 8) for step in range(8)]
-    expected = [0.2, 0.4, *(0.2 * (1 + math.cos(math.pi * k / 6)) for k in range(6))]
-    assert rates == pytest.approx(expected)
-
-
-def test_temperature_undoes_too_large_logits():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(4000, 3))
-    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    labels = np.array([rng.choice(3, p=share) for share in shares])
-    assert fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.1)
-    assert log_loss(np.zeros((2, 4)), np.array([0, 3])) == pytest.approx(math.log(4))
+        train(other, LineRecipe(), work=tmp_path, resume=True)
