@@ -92,7 +92,7 @@ def near_copied(faces: LabelledFaces, learned: LabelledFaces) -> np.ndarray:
     return copied
 
 
-def count_parameters(model: CnnClassifier) -> int:
+def count_weights(model: CnnClassifier) -> int:
     """Count what is trained, and the norms' running means and variances."""
     return sum(v.size for name, v in model.weights_.items() if not name.endswith("num_batches_tracked"))
 

@@ -36,6 +36,7 @@ from fer2013_protocol import judge_part, near_copied, say
 from feat_pipeline.datasets.faces import LabelledFaces, copied_from
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
+from feat_pipeline.training.parameters import count_parameters
 from feat_pipeline.training.recipe import Recipe
 
 #: Small faces first: 40 px halves to 5; features of 4x4 take oneDNN longer than 6x6 in bfloat16.
@@ -98,7 +99,7 @@ def main() -> None:
         "training": {"faces": len(learned), "epochs": len(history), "seed": args.seed,
                      "best_epoch": int(history["val_accuracy"].argmax()) + 1,
                      "hours": round(float(history["seconds"].sum()) / 3600, 2),
-                     "parameters": sum(value.numel() for value in model.to_torch().parameters())},
+                     "parameters": count_parameters(model.to_torch())},
         "training before": before,
         "temperature": round(model.temperature_, 4),
     }  # fmt: skip

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from fer2013_protocol import count_parameters, judge, near_copied, say
+from fer2013_protocol import count_weights, judge, near_copied, say
 
 from analysis.facs import EMOTIONS
 from feat_pipeline.datasets.faces import FOUR_EMOTIONS, SIX_EMOTIONS, LabelledFaces, with_classes
@@ -98,7 +98,7 @@ def train(run: Run, faces: LabelledFaces, args: argparse.Namespace) -> dict:
     history = model.history_
     return {
         "name": run.name,
-        "parameters": count_parameters(model),
+        "parameters": count_weights(model),
         "classes": len(run.classes),
         "claim": run.claim,
         "optimiser": run.optimiser,

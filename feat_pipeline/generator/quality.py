@@ -48,23 +48,22 @@ def network_features(
 
     from feat_pipeline.models.base import as_seen
     from feat_pipeline.models.nets import ResidualNet, standardised
-    from feat_pipeline.training.batches import as_batch
+    from feat_pipeline.training.batches import by_batch
 
     net = model.to_torch()
     if not isinstance(net, ResidualNet):
         raise UsageError(f"model: expected a network of architecture 'residual', got {model.architecture_!r}")
     net = net.to(memory_format=torch.channels_last)
-    found = [np.zeros((0, net.head.in_features))]
+    if not len(faces):
+        return np.zeros((0, net.head.in_features))
+
+    def pooled(crops: torch.Tensor) -> torch.Tensor:
+        return net.body(net.stem(standardised(crops))).float().mean((2, 3))
+
+    cpu = torch.device("cpu")
     images = as_seen(faces, model.size_)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        for start in range(0, len(images), 128):
-            crops = standardised(as_batch(images[start : start + 128]).float())
-            looks = [crops, crops.flip(3)] if mirror else [crops]
-            pooled = [
-                net.body(net.stem(look.contiguous(memory_format=torch.channels_last))) for look in looks
-            ]
-            found.append(torch.stack(pooled).float().mean((0, 3, 4)).double().numpy())
-    return np.concatenate(found)
+    found = by_batch(pooled, images, size=model.size_, device=cpu, mirror=mirror, bf16=bf16, batch=128)
+    return found.astype(np.float64)
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
@@ -27,7 +29,7 @@ def predict_logits(
         Left in evaluation mode.
     images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
     size : int
-        Side at which the network looks at them, px.
+        Side at which the network is given them, px.
     device : torch device
         Where the network is.
     mirror : bool
@@ -40,14 +42,41 @@ def predict_logits(
     ndarray of float32, shape (n, K)
         Logits.
     """
-    net.eval()
+    return by_batch(net.eval(), images, size=size, device=device, mirror=mirror, bf16=bf16, batch=batch)
+
+
+def by_batch(
+    function: Callable[[torch.Tensor], torch.Tensor],
+    images: np.ndarray,
+    *,
+    size: int,
+    device: torch.device,
+    mirror: bool = True,
+    bf16: bool = False,
+    batch: int = 256,
+) -> np.ndarray:
+    """Return what a function of crops, such as part of a network, gives for images, a batch at a time.
+
+    Parameters
+    ----------
+    function : callable
+        Maps float crops 0-255, shape (n, channels, size, size), to (n, K).
+    images, size, device, mirror, bf16
+        See `predict_logits`.
+    batch : int
+        Images at a time.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, K)
+    """
     answers = []
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for start in range(0, len(images), batch):
             crops = resized(as_batch(images[start : start + batch]).to(device), size)
-            looks = [crops, crops.flip(3)] if mirror else [crops]
-            logits = [net(look.to(memory_format=torch.channels_last)).float() for look in looks]
-            answers.append(torch.stack(logits).mean(0).cpu())
+            views = [crops, crops.flip(3)] if mirror else [crops]
+            found = [function(view.to(memory_format=torch.channels_last)).float() for view in views]
+            answers.append(torch.stack(found).mean(0).cpu())
     return torch.cat(answers).numpy()
 
 
