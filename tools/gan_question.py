@@ -31,6 +31,7 @@ import torch
 from fer2013_protocol import near_copied
 
 from analysis.facs import EMOTIONS
+from analysis.filenames import CHECKPOINT
 from analysis.files import atomic_path
 from analysis.plots.theme import GREY, INK, new_figure, style_of
 from feat_pipeline.datasets.faces import LabelledFaces
@@ -38,7 +39,6 @@ from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.generator.model import SHIPPED, FaceGenerator
 from feat_pipeline.models.nets import ResidualNet
 from feat_pipeline.training.batches import predict_logits
-from feat_pipeline.training.checkpoint import CHECKPOINT
 from feat_pipeline.training.classifier import train_classifier
 from feat_pipeline.training.parameters import count_parameters
 from feat_pipeline.training.recipe import Examples, Recipe

@@ -28,11 +28,11 @@ import torch
 from fer2013_protocol import count_weights, judge, near_copied, say
 
 from analysis.facs import EMOTIONS
+from analysis.filenames import CHECKPOINT
 from feat_pipeline.datasets.faces import FOUR_EMOTIONS, SIX_EMOTIONS, LabelledFaces, with_classes
 from feat_pipeline.datasets.fer2013 import read_fer2013
 from feat_pipeline.models.cnn import CnnClassifier
 from feat_pipeline.training.augment import Augment
-from feat_pipeline.training.checkpoint import CHECKPOINT
 from feat_pipeline.training.recipe import Recipe
 
 NEAR = "near copies"

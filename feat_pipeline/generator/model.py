@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -17,9 +17,26 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "gan", 1
 SHIPPED = "gan-fer2013"
+
+
+class GeneratorSize(TypedDict):
+    """Arguments of `feat_pipeline.generator.nets.Generator` without ``classes`` and ``side``."""
+
+    latent: int
+    embedding: int
+    widths: list[int]
+    head: int
+
+
+class DiscriminatorSize(TypedDict):
+    """Arguments of `feat_pipeline.generator.nets.Discriminator` without ``classes`` and ``side``."""
+
+    widths: list[int]
+
+
 #: Networks of `feat-pipeline train gan`; found by their step time on one core (see the card of gan-fer2013).
-NETWORK: dict[str, Any] = {"latent": 96, "embedding": 32, "widths": [128, 64, 32], "head": 8}
-DISCRIMINATOR: dict[str, Any] = {"widths": [32, 64, 128]}
+NETWORK: GeneratorSize = {"latent": 96, "embedding": 32, "widths": [128, 64, 32], "head": 8}
+DISCRIMINATOR: DiscriminatorSize = {"widths": [32, 64, 128]}
 _BATCH = 64
 
 
@@ -28,9 +45,8 @@ class FaceGenerator:
 
     Parameters
     ----------
-    network : dict, optional
-        Arguments of `feat_pipeline.generator.nets.Generator` without ``classes`` and ``side``; by default
-        `NETWORK`.
+    network : GeneratorSize, optional
+        By default `NETWORK`.
     side : int
         Of the faces, px.
 
@@ -50,7 +66,7 @@ class FaceGenerator:
     classes_: np.ndarray
     weights_: dict[str, np.ndarray]
 
-    def __init__(self, *, network: dict[str, Any] | None = None, side: int = 48) -> None:
+    def __init__(self, *, network: GeneratorSize | None = None, side: int = 48) -> None:
         self.network = network
         self.side = side
 

@@ -20,7 +20,9 @@ from feat_pipeline.generator.adversarial import GanRecipe, train_networks
 from feat_pipeline.generator.model import (
     DISCRIMINATOR,
     NETWORK,
+    DiscriminatorSize,
     FaceGenerator,
+    GeneratorSize,
     face_grid,
     make_faces,
     packed_png,
@@ -46,8 +48,8 @@ def train_gan(
     *,
     out: str | Path,
     recipe: GanRecipe | None = None,
-    network: dict[str, Any] | None = None,
-    discriminator: dict[str, Any] | None = None,
+    network: GeneratorSize | None = None,
+    discriminator: DiscriminatorSize | None = None,
     classes: Sequence[str] | None = None,
     size: int = 48,
     detector: str | None = None,
@@ -180,7 +182,7 @@ def draw_gan_curves(history: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _networks(generator: FaceGenerator, discriminator: dict[str, Any]) -> tuple[Generator, Discriminator]:
+def _networks(generator: FaceGenerator, discriminator: DiscriminatorSize) -> tuple[Generator, Discriminator]:
     classes, side = len(generator.classes_), generator.side
     return (
         Generator(classes=classes, side=side, **(generator.network or NETWORK)),

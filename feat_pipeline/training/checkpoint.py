@@ -19,6 +19,7 @@ from feat_pipeline.files import named_errors
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+
 def refuse_checkpoint(work: Path) -> None:
     """Raise `UsageError` where a folder holds a training that nobody asked to go on with."""
     if (work / CHECKPOINT).exists():
