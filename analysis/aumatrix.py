@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,6 +17,15 @@ class NamedMatrix(NamedTuple):
     names: list[str]
     backend: str
     scale: str
+
+
+class AUModel(Protocol):
+    """What a fitted model says of the AUs that it takes."""
+
+    feature_names_in_: np.ndarray
+    input_names_: list[str]
+    backend_: str
+    scale_: str
 
 
 def named_matrix(X: Any) -> NamedMatrix:
@@ -55,15 +64,15 @@ def named_matrix(X: Any) -> NamedMatrix:
     return NamedMatrix(_finite(values), names, backend, scales[0] if scales else "")
 
 
-def aligned(X: Any, model: Any) -> np.ndarray:
+def aligned(X: Any, model: AUModel) -> np.ndarray:
     """Read rows for a model that is fitted.
 
     Parameters
     ----------
     X : AUTable, DataFrame or (n, p) array
         AUs by name in any order, or an array with the columns `model.input_names_`.
-    model : MultinomialLogit or another model of AUs
-        Gives `feature_names_in_`, `input_names_`, `backend_` and `scale_`.
+    model : AUModel
+        Such as a `MultinomialLogit`.
 
     Returns
     -------

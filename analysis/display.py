@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.explain.rationale import short_name
-from analysis.facs import in_order, parse_column, plain_name
+from analysis.facs import in_order, parse_column, plain_name, short_name
 
 if TYPE_CHECKING:
     import pandas as pd

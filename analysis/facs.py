@@ -180,6 +180,12 @@ def column(number: int, scale: str = "r") -> str:
     return f"AU{number:02d}_{scale}"
 
 
+def short_name(column: str) -> str:
+    """Write an AU column as people say it: 'AU6' for 'AU06_r'."""
+    parsed = parse_column(column)
+    return f"AU{parsed[0]}" if parsed else column
+
+
 def plain_name(name: str) -> str:
     """Name an AU column in words: 'lip corner puller' for 'AU12_r', the column itself if it is no AU."""
     parsed = parse_column(name)

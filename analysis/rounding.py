@@ -35,6 +35,13 @@ def compact(value: Any) -> str:
     return "∞" if value == np.inf else f"{float(value):.3g}".replace("-", "−")
 
 
+def percent(probability: float) -> str:
+    """Write a probability in whole per cent, never as a false 0 or 100."""
+    if probability >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
+
+
 def with_interval(value: Any, low: Any, high: Any, *, digits: int = 2) -> str:
     """Write an estimate with its interval: ``'0.52 [0.40, 0.64]'``; the number alone where there is none."""
     if unknown(low) or unknown(high):

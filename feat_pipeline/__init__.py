@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from feat_pipeline.version import __version__
 
 if TYPE_CHECKING:
     from feat_pipeline.models import list_models, load_model

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from analysis.errors import AnalysisError
-from feat_pipeline import __version__
 from feat_pipeline.commands import (
     app,
     backends,
@@ -31,6 +30,7 @@ from feat_pipeline.commands import (
 )
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
+from feat_pipeline.version import __version__
 
 EXIT_INTERRUPTED = 130
 

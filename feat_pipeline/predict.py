@@ -72,7 +72,7 @@ class FacePrediction(FaceAUs):
         return len(set(answers)) == 1 if len(answers) > 1 else None
 
     def __repr__(self) -> str:
-        from analysis.explain.rationale import percent
+        from analysis.rounding import percent
 
         said = [
             f"{model}: {label} {percent(of_model[label])}"

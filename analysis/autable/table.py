@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.autable.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.autable.write import META_KEY, write_tables
+from analysis.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES, SCALES, parse_column
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.errors import TableError
 from analysis.files import atomic_path
@@ -14,17 +14,25 @@ from analysis.files import atomic_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.autable.table import AUTable
-
 META_KEY = b"autable"
 
 
-def write_tables(tables: Iterable[AUTable], path: str | Path, *, rows: int) -> Path:
+class Table(Protocol):
+    """What is written of an `AUTable`: its rows, and the metadata that travel with them."""
+
+    frame: pd.DataFrame
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Backend, scale, columns; must be JSON."""
+
+
+def write_tables(tables: Iterable[Table], path: str | Path, *, rows: int) -> Path:
     """Write tables one below the other, with the metadata of the first, atomically.
 
     Parameters
     ----------
-    tables : iterable of AUTable
+    tables : iterable of Table, such as AUTable
         At least one; all with the columns of the first.
     path : str or Path
         Ends in `.csv` (metadata go to `<stem>.meta.json` beside it; six significant digits) or `.parquet`
@@ -74,7 +82,7 @@ def check_suffix(path: Path) -> None:
         raise TableError(f"{path}: an AU table ends in .csv or .parquet, got {path.suffix or 'no suffix'}")
 
 
-def _alike(tables: Iterable[AUTable], columns: list[str], path: Path) -> Iterator[pd.DataFrame]:
+def _alike(tables: Iterable[Table], columns: list[str], path: Path) -> Iterator[pd.DataFrame]:
     for table in tables:
         if list(table.frame.columns) != columns:
             raise TableError(f"{path}: the tables differ in their columns; write them to files of their own")

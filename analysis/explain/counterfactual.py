@@ -12,10 +12,10 @@ from analysis.aumatrix import aligned
 from analysis.errors import ModelError
 from analysis.explain.change_problem import Found, Problem, one_au
 from analysis.explain.given import class_number, one_row
-from analysis.explain.rationale import percent, short_name
 from analysis.explain.search import fewest_aus, least_squares
-from analysis.facs import SCALE_RANGES, parse_column, plain_name
-from analysis.logit.ridge import softmax
+from analysis.facs import SCALE_RANGES, parse_column, plain_name, short_name
+from analysis.likelihood.maximum import softmax
+from analysis.rounding import percent
 
 if TYPE_CHECKING:
     import pandas as pd

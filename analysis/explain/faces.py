@@ -28,7 +28,7 @@ from analysis.explain.contributions import (
 from analysis.explain.explanation import FaceExplanation
 from analysis.explain.given import class_number, one_row
 from analysis.facs import region
-from analysis.logit.ridge import softmax
+from analysis.likelihood.maximum import softmax
 
 if TYPE_CHECKING:
     from analysis.logit import MultinomialLogit

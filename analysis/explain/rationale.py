@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from analysis.facs import SCALE_RANGES, parse_column, plain_name
+from analysis.facs import SCALE_RANGES, parse_column, plain_name, short_name
+from analysis.rounding import percent
 
 MOST_FOR, MOST_AGAINST = 3, 2
 """How many reasons are told on either side."""
@@ -91,24 +92,11 @@ def rationale(
     return line
 
 
-def percent(probability: float) -> str:
-    """Write a probability in whole per cent, never as a false 0 or 100."""
-    if probability >= 0.995:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
-
-
 def _range(interval: tuple[float, float] | None) -> str:
     if interval is None or not interval[1] - interval[0] > WIDE:
         return ""
     low, high = interval
     return f" ({100 * low:.0f}–{100 * high:.0f} %)"
-
-
-def short_name(column: str) -> str:
-    """Write an AU column as people say it: 'AU6' for 'AU06_r'."""
-    parsed = parse_column(column)
-    return f"AU{parsed[0]}" if parsed else column
 
 
 def reason(column: str, value: float, baseline: float, contribution: float, low: bool = False) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.display import au_title
-from analysis.explain.rationale import short_name
-from analysis.facs import REGIONS, SCALE_RANGES, in_order, parse_column, region
+from analysis.facs import REGIONS, SCALE_RANGES, in_order, parse_column, region, short_name
 from analysis.html.why import decimals, probability_text
 
 NO_ANSWER = "no answer"

@@ -9,10 +9,10 @@ import pandas as pd
 
 from analysis.inference.sample import Sample
 from analysis.inference.separation import Separation, find_separation
-from analysis.logit.design import standardised
-from analysis.logit.fitting import MOST_FREE_PARAMETERS
-from analysis.logit.ridge import covariance, softmax
-from analysis.logit.terms import independent
+from analysis.likelihood.covariance import MOST_FREE_PARAMETERS, covariance
+from analysis.likelihood.design import standardised
+from analysis.likelihood.maximum import softmax
+from analysis.likelihood.terms import independent
 
 GRADIENT_LIMIT = 1e-5
 """Largest mean gradient, on standardised terms, at which the optimiser counts as arrived."""
@@ -80,7 +80,7 @@ def diagnose(sample: Sample, parameters: np.ndarray, alpha: float, clustered: bo
     -----
     Costs one pass over the rows and an eigendecomposition of the information. Only where that does not
     rule separation out does a linear programme run, for at most a minute. Above
-    `analysis.logit.fitting.MOST_FREE_PARAMETERS` neither is computed, and inference is refused.
+    `analysis.likelihood.covariance.MOST_FREE_PARAMETERS` neither is computed, and inference is refused.
     """
     K, width = parameters.shape
     Z = sample.design(sample.values)

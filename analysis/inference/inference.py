@@ -12,12 +12,11 @@ from analysis.errors import AnalysisError, FitError
 from analysis.inference.diagnostics import Diagnosis, collinearity, diagnose
 from analysis.inference.sample import Sample, sample_of
 from analysis.inference.uncertainty import Columns, Likelihood, Resampled, jackknifed, likelihood, resampled
-from analysis.logit.fitting import MOST_FREE_PARAMETERS
+from analysis.likelihood.covariance import MOST_FREE_PARAMETERS
+from analysis.likelihood.fitted import FittedLogit
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from analysis.logit import MultinomialLogit
 
 ERRORS = ("auto", "model", "robust", "cluster")
 
@@ -84,7 +83,7 @@ class Inference:
 
 
 def infer(
-    model: MultinomialLogit,
+    model: FittedLogit,
     X: Any,
     y: Any,
     *,
@@ -99,7 +98,7 @@ def infer(
 
     Parameters
     ----------
-    model : MultinomialLogit
+    model : FittedLogit, such as a MultinomialLogit
         Fitted to these rows without weights. Inference needs `alpha=0`.
     X, y
         As for `MultinomialLogit.fit`.
@@ -113,7 +112,7 @@ def infer(
         Of the intervals.
     draws : int, optional
         Of the bootstrap, where maximum likelihood is not valid; default 200, or 50 with more than
-        `analysis.logit.fitting.MOST_FREE_PARAMETERS`, whose every fit takes seconds.
+        `analysis.likelihood.covariance.MOST_FREE_PARAMETERS`, whose every fit takes seconds.
     seed : int
         Of the bootstrap.
 
@@ -196,25 +195,28 @@ def _place(reference: Any, classes: np.ndarray) -> int:
     return names.index(str(reference))
 
 
-def _presence(model: MultinomialLogit, sample: Sample) -> bool:
+def _presence(model: FittedLogit, sample: Sample) -> bool:
     return model.scale_ == "c" and bool(np.isin(sample.values, (0.0, 1.0)).all())
 
 
 def _penalised(
-    model: MultinomialLogit, sample: Sample, X: Any, y: Any, groups: Any
-) -> tuple[MultinomialLogit, Sample, list[str]]:
+    model: FittedLogit, sample: Sample, X: Any, y: Any, groups: Any
+) -> tuple[FittedLogit, Sample, list[str]]:
     if model.alpha_ > 0:
         return model, sample, []
-    options, notes = model.get_params(), []
+    from sklearn.base import clone
+
+    notes = []
+    ridge: FittedLogit = clone(model)
     try:
-        ridge = type(model)(**(options | {"alpha": "cv"})).fit(X, y, groups=groups)
+        ridge.set_params(alpha="cv").fit(X, y, groups=groups)
     except FitError as error:
-        ridge = type(model)(**(options | {"alpha": 1.0})).fit(X, y)
+        ridge.set_params(alpha=1.0).fit(X, y)
         notes.append(f"ridge strength 1, since it could not be chosen ({error})")
     return ridge, sample_of(ridge, X, y, groups), notes
 
 
-def _own(model: MultinomialLogit) -> np.ndarray:
+def _own(model: FittedLogit) -> np.ndarray:
     return np.column_stack([model.intercept_, model.coef_])
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.logit.ridge import softmax
-from analysis.logit.terms import Terms
+from analysis.likelihood.maximum import softmax
+from analysis.likelihood.terms import Terms
 
 _ROWS_AT_ONCE = 1024
 

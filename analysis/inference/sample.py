@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, named_matrix
 from analysis.errors import AnalysisError
-from analysis.logit.design import Design, fitted_design
-from analysis.logit.ridge import softmax
+from analysis.likelihood.design import Design
+from analysis.likelihood.fitted import FittedLogit, fitted_design
+from analysis.likelihood.maximum import softmax
 from analysis.people import person_codes
-
-if TYPE_CHECKING:
-    from analysis.logit import MultinomialLogit
 
 
 class Sample(NamedTuple):
@@ -59,12 +57,12 @@ class Sample(NamedTuple):
         return float(counts @ np.log(counts / len(self.codes)))
 
 
-def sample_of(model: MultinomialLogit, X: Any, y: Any, groups: Any = None) -> Sample:
+def sample_of(model: FittedLogit, X: Any, y: Any, groups: Any = None) -> Sample:
     """Find the rows that a model was fitted on, and check that it was on these.
 
     Parameters
     ----------
-    model : MultinomialLogit
+    model : FittedLogit, such as a MultinomialLogit
         Fitted without weights.
     X, y
         As for `MultinomialLogit.fit`.

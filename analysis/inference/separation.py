@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.logit.ridge import softmax
+from analysis.likelihood.maximum import softmax
 
 _CONSTRAINTS = 20_000
 _ZERO = 1e-6

@@ -9,7 +9,7 @@ import numpy as np
 from analysis.errors import FitError
 from analysis.inference.marginal import average_effects
 from analysis.inference.sample import Sample
-from analysis.logit.ridge import maximise, softmax
+from analysis.likelihood.maximum import maximise, softmax
 from analysis.people import percentile_interval, person_draws
 
 JACKKNIFE_COST = 3e10

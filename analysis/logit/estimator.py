@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+
+from analysis.likelihood.terms import Terms
 
 
 class Estimator:
@@ -58,8 +61,15 @@ class Estimator:
         return hasattr(self, "coef_")
 
 
-class Learned:
-    """The types of what fitting a `MultinomialLogit` sets; its docstring says what they are."""
+class LogitAttributes(Estimator):
+    """The parameters of a `MultinomialLogit` and what fitting it sets; its docstring says what they are."""
+
+    alpha: float | str
+    terms: str
+    knots: Sequence[float]
+    pairs: str | Sequence[tuple[str, str]]
+    max_iter: int
+    tol: float
 
     backend_: str
     scale_: str
@@ -92,3 +102,18 @@ class Learned:
     feature_sd_: np.ndarray
     feature_range_: np.ndarray
     class_feature_mean_: np.ndarray
+
+    def terms_of(self, values: np.ndarray) -> np.ndarray:
+        """Evaluate the terms of (n, p) values in the order of `feature_names_in_`: (n, T) float64."""
+        return self.fitted_terms(values)
+
+    @property
+    def fitted_terms(self) -> Terms:
+        """Put the fitted terms together, to evaluate them or the factors of their products."""
+        return Terms(
+            self.term_feature_,
+            self.term_knot_,
+            self.term_second_feature_,
+            self.term_second_knot_,
+            list(self.term_names_),
+        )

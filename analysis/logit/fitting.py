@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from analysis.aumatrix import NamedMatrix
 from analysis.errors import FitError
-from analysis.logit.design import Design, Problem, design, standardised
-from analysis.logit.ridge import completed, covariance, maximise, softmax
+from analysis.likelihood.covariance import completed, covariance
+from analysis.likelihood.design import Design, Problem, design, standardised
+from analysis.likelihood.maximum import maximise, softmax
+from analysis.likelihood.terms import KINDS, Terms, independent
+from analysis.logit.estimator import LogitAttributes
 from analysis.logit.strength import choose_alpha
-from analysis.logit.terms import KINDS, Terms, independent
-
-if TYPE_CHECKING:
-    from analysis.logit import MultinomialLogit
 
 MOST_FREE_PARAMETERS = 1500
 """(K - 1) * (T + 1) above which no covariance is kept: in a file it would take tens of megabytes."""
@@ -22,7 +21,7 @@ MOST_FREE_PARAMETERS = 1500
 _UNUSABLE_SE = 50.0
 
 
-def check_parameters(model: MultinomialLogit) -> None:
+def check_parameters(model: LogitAttributes) -> None:
     """Refuse constructor arguments that mean nothing, by a FitError."""
     alpha, numbers = model.alpha, (int, float, np.number)
     if alpha != "cv" and not (isinstance(alpha, numbers) and 0 <= alpha < np.inf):
@@ -36,7 +35,7 @@ def check_parameters(model: MultinomialLogit) -> None:
 
 
 def fit_rows(
-    model: MultinomialLogit,
+    model: LogitAttributes,
     matrix: NamedMatrix,
     classes: np.ndarray,
     targets: np.ndarray,
@@ -47,7 +46,7 @@ def fit_rows(
 
     Parameters
     ----------
-    model : MultinomialLogit
+    model : LogitAttributes
         Gives the parameters.
     matrix : NamedMatrix
         The n rows of AUs.
@@ -85,7 +84,7 @@ def fit_rows(
     _estimate(model, Problem(values, names, targets, weights), groups)
 
 
-def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | None) -> None:
+def _estimate(model: LogitAttributes, problem: Problem, groups: np.ndarray | None) -> None:
     values, _, targets, weights = problem
     options: dict[str, Any] = {"kind": model.terms, "knots": model.knots, "pairs": model.pairs}
     model.alpha_path_ = {}
@@ -112,7 +111,7 @@ def _estimate(model: MultinomialLogit, problem: Problem, groups: np.ndarray | No
 
 
 def _covariance(
-    model: MultinomialLogit, Z: np.ndarray, parameters: np.ndarray, problem: Problem, basis: Design
+    model: LogitAttributes, Z: np.ndarray, parameters: np.ndarray, problem: Problem, basis: Design
 ) -> np.ndarray | None:
     to_terms = basis.matrix()
     K, width, columns = len(parameters), *to_terms.shape
@@ -132,7 +131,7 @@ def _covariance(
     return completed(np.tril(free), K)
 
 
-def _independent_terms(model: MultinomialLogit, basis: Design, values: np.ndarray) -> Design:
+def _independent_terms(model: LogitAttributes, basis: Design, values: np.ndarray) -> Design:
     """Leave out collinear terms, which only a penalty could tell apart; AUs come before hinges and pairs."""
     terms, Z = basis.terms, basis(values)
     order = np.lexsort((~np.isnan(terms.knot), terms.paired))
@@ -146,7 +145,7 @@ def _independent_terms(model: MultinomialLogit, basis: Design, values: np.ndarra
     return standardised(terms.keep(kept), values)
 
 
-def _describe(model: MultinomialLogit, problem: Problem, terms: Terms) -> None:
+def _describe(model: LogitAttributes, problem: Problem, terms: Terms) -> None:
     """Set the terms, and what explanations compare a face with."""
     used = np.unique(np.r_[terms.feature, terms.second_feature[terms.paired]])
     values, targets = problem.values[:, used], problem.targets
@@ -172,7 +171,7 @@ def _describe(model: MultinomialLogit, problem: Problem, terms: Terms) -> None:
 
 
 def _drop_unmeasured(
-    model: MultinomialLogit, values: np.ndarray, names: list[str]
+    model: LogitAttributes, values: np.ndarray, names: list[str]
 ) -> tuple[np.ndarray, list[str]]:
     measured = ~np.isnan(values).all(axis=0) if len(values) else np.ones(len(names), dtype=bool)
     if not measured.any():
@@ -181,7 +180,7 @@ def _drop_unmeasured(
 
 
 def _drop_constant(
-    model: MultinomialLogit, values: np.ndarray, names: list[str]
+    model: LogitAttributes, values: np.ndarray, names: list[str]
 ) -> tuple[np.ndarray, list[str]]:
     varying = np.ptp(values, axis=0) > 0
     if not varying.any():
@@ -190,7 +189,7 @@ def _drop_constant(
 
 
 def _drop(
-    model: MultinomialLogit, values: np.ndarray, names: list[str], kept: np.ndarray, why: str
+    model: LogitAttributes, values: np.ndarray, names: list[str], kept: np.ndarray, why: str
 ) -> tuple[np.ndarray, list[str]]:
     gone = [name for name, stays in zip(names, kept, strict=True) if not stays]
     if gone:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from analysis.aumatrix import aligned, checked_labels, checked_shares, checked_weights, named_matrix
 from analysis.errors import ModelError
-from analysis.logit.estimator import Estimator, Learned
+from analysis.likelihood.maximum import softmax
+from analysis.likelihood.terms import KNOT_QUANTILES
+from analysis.logit.estimator import LogitAttributes
 from analysis.logit.fitting import check_parameters, fit_rows
-from analysis.logit.ridge import softmax
-from analysis.logit.terms import KNOT_QUANTILES, Terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from analysis.inference import Inference
 
 
-class MultinomialLogit(Estimator, Learned):
+class MultinomialLogit(LogitAttributes):
     """Multinomial logistic regression on AUs, class-centred, with its covariance.
 
     A scikit-learn classifier by interface; fitting needs scikit-learn, predicting only numpy.
@@ -35,13 +35,13 @@ class MultinomialLogit(Estimator, Learned):
     terms : {'linear', 'hinges', 'pairs'}, default 'linear'
         Each AU as it is; or with hinges max(0, AU - knot), which lets a coefficient change with the
         AU's strength: a sum of one function per AU; or also products of two AUs' functions
-        (`analysis.logit.design`), a sum over AUs and pairs of them.
+        (`analysis.likelihood.design`), a sum over AUs and pairs of them.
     knots : sequence of float, default (0.5, 0.85)
         Training quantiles of each AU where its hinges begin. Of pairs, four and more
         are used in overlapping systems of two.
     pairs : 'auto' or sequence of (str, str), default 'auto'
         AUs that are multiplied with each other; 'auto' for all, or, where there are more than
-        `analysis.logit.design.MOST_PAIRS`, those with the largest score in a screening of the training rows.
+        `analysis.likelihood.design.MOST_PAIRS`, those with the largest score in a screening of the rows.
     max_iter : int, default 200
         Iterations of the optimiser.
     tol : float, default 1e-8
@@ -76,8 +76,9 @@ class MultinomialLogit(Estimator, Learned):
     class_feature_mean_ : (K, p) float64 ndarray
     covariance_ : (K * (T + 1), K * (T + 1)) float64 ndarray, or None
         Of the class-centred parameters, class-major, each class [intercept, terms]. For a penalised
-        fit the sandwich of `analysis.logit.ridge.covariance`; NaN where the information is singular, None
-        where the terms are too many to keep it (`analysis.logit.fitting.MOST_FREE_PARAMETERS`).
+        fit the sandwich of `analysis.likelihood.covariance.covariance`; NaN where the information is
+        singular, None where the terms are too many to keep it
+        (`analysis.likelihood.covariance.MOST_FREE_PARAMETERS`).
     alpha_ : float
         The ridge strength that was used.
     alpha_path_ : dict of list
@@ -144,7 +145,7 @@ class MultinomialLogit(Estimator, Learned):
         """Number of columns seen in `fit`."""
         return len(self.input_names_)
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None) -> MultinomialLogit:
+    def fit(self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None) -> Self:
         """Fit to labelled faces.
 
         Parameters
@@ -179,7 +180,7 @@ class MultinomialLogit(Estimator, Learned):
 
     def fit_soft(
         self, X: Any, probabilities: Any, classes: Any, *, groups: Any = None, sample_weight: Any = None
-    ) -> MultinomialLogit:
+    ) -> Self:
         """Fit to probabilities, such as another classifier's answers.
 
         Maximises sum_ik p_ik log q_ik: the same as each row K times, once a class, with weights p_ik.
@@ -231,21 +232,6 @@ class MultinomialLogit(Estimator, Learned):
             For AUs missing, on another scale, of another backend, or text.
         """
         return self.terms_of(aligned(X, self))
-
-    def terms_of(self, values: np.ndarray) -> np.ndarray:
-        """Evaluate the terms of (n, p) values in the order of `feature_names_in_`: (n, T) float64."""
-        return self.fitted_terms(values)
-
-    @property
-    def fitted_terms(self) -> Terms:
-        """Put the fitted terms together, to evaluate them or the factors of their products."""
-        return Terms(
-            self.term_feature_,
-            self.term_knot_,
-            self.term_second_feature_,
-            self.term_second_knot_,
-            list(self.term_names_),
-        )
 
     def logits(self, X: Any) -> np.ndarray:
         """Compute the centred logits.
@@ -373,7 +359,7 @@ class MultinomialLogit(Estimator, Learned):
         return save(self, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> MultinomialLogit:
+    def load(cls, path: str | Path) -> Self:
         """Read a model that `save` wrote; every number comes back as it was.
 
         Parameters

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from analysis.errors import ModelError
 from analysis.files import atomic_path
-from analysis.logit.ridge import completed
+from analysis.likelihood.covariance import completed
+from analysis.logit.estimator import LogitAttributes
 
-if TYPE_CHECKING:
-    from analysis.logit import MultinomialLogit
+Model = TypeVar("Model", bound=LogitAttributes)
 
 FORMAT = "multinomial-logit"
 VERSION = 2
@@ -43,7 +43,7 @@ _ARRAYS = {
 }
 
 
-def save(model: MultinomialLogit, path: str | Path) -> Path:
+def save(model: LogitAttributes, path: str | Path) -> Path:
     """Write a fitted model; see `MultinomialLogit.save`.
 
     Raises
@@ -65,7 +65,7 @@ def save(model: MultinomialLogit, path: str | Path) -> Path:
     return target
 
 
-def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
+def load(make: type[Model], path: str | Path) -> Model:
     """Read a model of the class `make`; see `MultinomialLogit.load`."""
     file = _file(path)
     content = _content(file)
@@ -95,7 +95,7 @@ def load(make: type[MultinomialLogit], path: str | Path) -> MultinomialLogit:
     return model
 
 
-def _check(model: MultinomialLogit, content: dict[str, Any]) -> None:
+def _check(model: LogitAttributes, content: dict[str, Any]) -> None:
     """Raise `ValueError` for parts that do not belong together."""
     classes, p = content["classes"], len(model.feature_names_in_)
     plain = isinstance(classes, list) and all(isinstance(name, (str, int)) and name != "" for name in classes)
@@ -143,7 +143,7 @@ def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _triangle(model: MultinomialLogit) -> list[float] | None:
+def _triangle(model: LogitAttributes) -> list[float] | None:
     if model.covariance_ is None:
         return None
     size = len(model.covariance_) // len(model.classes_) * (len(model.classes_) - 1)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from analysis.errors import FitError
-from analysis.logit.design import Problem, design
-from analysis.logit.ridge import hard, maximise, softmax
+from analysis.likelihood.design import Problem, design
+from analysis.likelihood.maximum import hard, maximise, softmax
 from analysis.splits import grouped_folds, rarest
 
 ALPHAS = tuple(float(f"{alpha:.2g}") for alpha in np.geomspace(1000, 0.1, 9))
@@ -30,7 +30,7 @@ def choose_alpha(
     groups : (n,) ndarray, or None
         Persons or videos that must not stand on both sides of a split.
     terms : dict
-        `kind`, `knots` and `pairs` of `analysis.logit.design.design`; terms are chosen anew in each fold.
+        `kind`, `knots`, `pairs` of `analysis.likelihood.design.design`; terms are chosen anew in each fold.
     max_iter : int
         Of the optimiser.
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from analysis.display import RESIDUAL_SHOWN, as_record, au_title, signed
-from analysis.explain.rationale import short_name
+from analysis.facs import short_name
 from analysis.html.bars import NO_ANSWER, au_groups, probability_rows
 from analysis.html.pictures import picture_uri
 from analysis.html.why import decimals, error_text, probability_text

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from analysis.autable import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
+from analysis.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.display import au_title
-from analysis.explain.rationale import short_name
-from analysis.facs import REGIONS, SCALE_RANGES, SCALES, region
+from analysis.facs import REGIONS, SCALE_RANGES, SCALES, region, short_name
 from analysis.notebook.fragment import fragment
 from analysis.plots.theme import shortened
 from analysis.rounding import MISSING
 
 if TYPE_CHECKING:
-    from analysis.autable import AUTable
+    import pandas as pd
 
 ROWS, OTHERS, CHARACTERS = 5, 4, 28
 """How much of a table is shown: rows, further columns, characters of a text."""
@@ -24,12 +23,34 @@ ROWS, OTHERS, CHARACTERS = 5, 4, 28
 _NAMES = {"input": "input", "frame": "frame", "time_s": "time, s", "face": "face", "face_id": "person"}
 
 
-def table_html(table: AUTable) -> str:
+class ShownTable(Protocol):
+    """What is shown of an `analysis.AUTable`, which says what each name holds."""
+
+    frame: pd.DataFrame
+    backend: str
+    backend_version: str
+    scale: str
+    extra: dict[str, Any]
+    notes: list[str]
+
+    @property
+    def au_columns(self) -> list[str]:
+        """The AU columns, by AU number."""
+
+    @property
+    def aus(self) -> pd.DataFrame:
+        """The AUs, (n, p) float64."""
+
+    def __len__(self) -> int: ...
+
+
+def table_html(table: ShownTable) -> str:
     """Show an AU table: backend, scale, counts, its Action Units and its first rows.
 
     Parameters
     ----------
-    table : AUTable
+    table : ShownTable
+        Such as an `AUTable`.
 
     Returns
     -------
@@ -76,7 +97,7 @@ def _leading(frame: Any) -> list[str]:
     return [name for name in named if name not in ("frame", "time_s") or (frame[name].fillna(0) > 0).any()]
 
 
-def _facts(table: AUTable, values: np.ndarray) -> list[str]:
+def _facts(table: ShownTable, values: np.ndarray) -> list[str]:
     facts = [_counted(len(table), "face"), _counted(table.frame["input"].nunique(), "file")]
     if "face_id" in table.frame:
         people = table.frame[["input", "face_id"]].drop_duplicates()

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis.display import as_record, au_title, scale_of
-from analysis.explain.rationale import percent
 from analysis.facs import SCALE_RANGES, SCALES
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, SMALL, TINY, WIDTH, heading, new_figure
+from analysis.rounding import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

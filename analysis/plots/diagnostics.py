@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.display import au_title, sample_words
-from analysis.explain.rationale import short_name
+from analysis.facs import short_name
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,

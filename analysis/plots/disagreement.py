@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.explain.rationale import percent
 from analysis.plots.theme import (
     GREY,
     PALE,
@@ -21,6 +20,7 @@ from analysis.plots.theme import (
     shortened,
     style_of,
 )
+from analysis.rounding import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.display import Step, as_record, au_title, interval_of, number, signed, waterfall_steps
-from analysis.explain.rationale import percent
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -20,6 +19,7 @@ from analysis.plots.theme import (
     heading,
     new_figure,
 )
+from analysis.rounding import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

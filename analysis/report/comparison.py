@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import plots
 from analysis.display import sample_words
-from analysis.explain.rationale import percent
 from analysis.html.pictures import face_uris, inside
 from analysis.report.layout import Figure, drawn, printed
 from analysis.report.prototypes import prototype_views
-from analysis.rounding import number_text
+from analysis.rounding import number_text, percent
 from analysis.tables import printed_tables
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from analysis.display import au_number, au_title, coefficient_grid, signed, term_title
 from analysis.errors import AnalysisError
 from analysis.facs import SCALE_RANGES, in_order
-from analysis.logit.ridge import terms_block
+from analysis.likelihood.covariance import terms_block
 
 if TYPE_CHECKING:
     import pandas as pd

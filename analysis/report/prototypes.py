@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from analysis.display import au_number
-from analysis.explain.rationale import short_name
-from analysis.facs import in_order
+from analysis.facs import in_order, short_name
 from analysis.rounding import with_interval
 
 if TYPE_CHECKING:

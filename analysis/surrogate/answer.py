@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.explain.explanation import FaceExplanation
-from analysis.explain.rationale import percent
+from analysis.rounding import percent
 from analysis.surrogate.fidelity import divergences
 
 FAR = 0.4

@@ -8,8 +8,8 @@ import numpy as np
 
 from analysis.aumatrix import aligned
 from analysis.errors import FitError
-from analysis.logit.design import fitted_design
-from analysis.logit.ridge import maximise
+from analysis.likelihood.fitted import fitted_design
+from analysis.likelihood.maximum import maximise
 from analysis.people import percentile_interval, person_draws
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from analysis.compare.metrics import interval
 from analysis.compare.probabilities import Predictions, read_predictions
 from analysis.errors import FitError
 from analysis.facs import canonical_emotion
+from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
-from analysis.logit.ridge import softmax
 from analysis.people import person_codes, person_draws
 from analysis.splits import holdout
 from analysis.surrogate.fidelity import FIDELITY, centred_logits, divergences, fidelity

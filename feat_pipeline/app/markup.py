@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.display import au_title
-from analysis.explain.rationale import percent
 from analysis.facs import SCALE_RANGES
 from analysis.html.bars import au_groups, probability_rows
 from analysis.html.environment import environment
 from analysis.html.pictures import figure_uri
 from analysis.html.why import explanation_view
+from analysis.rounding import percent
 from feat_pipeline.app.overlays import highlighted_regions, legend, overlays
 from feat_pipeline.app.what_if import NOT_MEASURED
 from feat_pipeline.output.folder import slug

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.display import signed
-from analysis.explain.rationale import short_name
-from analysis.facs import region
+from analysis.facs import region, short_name
 from analysis.plots.theme import AGAINST_COLOUR, FOR_COLOUR
 from feat_pipeline.app.what_if import strongest
 from feat_pipeline.faces.crops import CROP_PX

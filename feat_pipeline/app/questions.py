@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.display import au_title
-from analysis.explain.rationale import percent, short_name
-from analysis.facs import in_order, region
+from analysis.facs import in_order, region, short_name
 from analysis.html.why import explanation_view
+from analysis.rounding import percent
 from feat_pipeline.app.markup import full_scale, message, render
 from feat_pipeline.app.what_if import NOT_MEASURED, Moved, strongest
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline import __version__
 from feat_pipeline.commands.options import add_command, add_detector
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from feat_pipeline.extract import BACKENDS
+from feat_pipeline.version import __version__
 
 
 def add(commands: Any) -> None:

@@ -51,6 +51,6 @@ def perceptron_scores(arrays: Mapping[str, np.ndarray], values: np.ndarray) -> n
 
 def shares_of(scores: np.ndarray) -> np.ndarray:
     """Turn logits into probabilities, shape (n, K); a single column is the log-odds of the second class."""
-    from analysis.logit.ridge import softmax
+    from analysis.likelihood.maximum import softmax
 
     return softmax(np.column_stack([np.zeros(len(scores)), scores]) if scores.shape[1] == 1 else scores)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.logit.ridge import softmax
+from analysis.likelihood.maximum import softmax
 from feat_pipeline.errors import UsageError, require
 from feat_pipeline.models.base import (
     as_seen,

@@ -116,7 +116,7 @@ class RunLog:
 
 
 def _versions() -> dict[str, str]:
-    from feat_pipeline import __version__
+    from feat_pipeline.version import __version__
 
     versions = {"feat-pipeline": __version__, "python": platform.python_version()}
     for package in _PACKAGES:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from analysis.explain.rationale import SMALLEST, percent, reason, short_name
+from analysis.explain.rationale import SMALLEST, reason
+from analysis.facs import short_name
+from analysis.rounding import percent
 from feat_pipeline.render.palette import INK, RGB, WHITE, colour_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from analysis.explain.rationale import SMALLEST, percent
+from analysis.explain.rationale import SMALLEST
 from analysis.facs import AUS, parse_column
+from analysis.rounding import percent
 from feat_pipeline.errors import UsageError
 from feat_pipeline.render.emoji import draw_emoji
 from feat_pipeline.render.expression import intensities

@@ -241,7 +241,7 @@ class _Job:
             self._log.write(folder)
 
     def _settings(self) -> dict[str, Any]:
-        from feat_pipeline import __version__
+        from feat_pipeline.version import __version__
 
         extractor = self._extractor
         return {

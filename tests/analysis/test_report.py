@@ -11,9 +11,10 @@ from PIL import Image
 
 from analysis.errors import AnalysisError
 from analysis.explain import explain_many
-from analysis.explain.rationale import percent, short_name
+from analysis.facs import short_name
 from analysis.logit import MultinomialLogit
 from analysis.report import build_report
+from analysis.rounding import percent
 
 COLUMNS = ["AU04_r", "AU06_r", "AU12_r", "AU15_r", "AU25_r"]
 EMOTIONS = ["angry", "happy", "neutral"]

@@ -6,8 +6,8 @@ import pytest
 from analysis.errors import ModelError
 from analysis.explain import explain, explain_many
 from analysis.explain.certainty import critical
+from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
-from analysis.logit.ridge import softmax
 
 
 def drawn(model, draws=4000, seed=5):

@@ -7,8 +7,10 @@ import pytest
 
 from analysis.errors import ModelError
 from analysis.explain.faces import contributions, explain, explain_many
-from analysis.explain.rationale import percent, rationale, short_name
+from analysis.explain.rationale import rationale
+from analysis.facs import short_name
 from analysis.logit import MultinomialLogit
+from analysis.rounding import percent
 
 
 def of_features(model: MultinomialLogit, per_term: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from analysis.inference.marginal import average_effects, slopes
-from analysis.logit.ridge import softmax
-from analysis.logit.terms import Terms, make_terms, single_functions
+from analysis.likelihood.maximum import softmax
+from analysis.likelihood.terms import Terms, make_terms, single_functions
 
 NAMES = ["AU01_r", "AU04_r", "AU12_r"]
 

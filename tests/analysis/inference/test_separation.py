@@ -3,7 +3,8 @@ import pytest
 
 from analysis.inference import separation
 from analysis.inference.separation import find_separation
-from analysis.logit.ridge import covariance, maximise
+from analysis.likelihood.covariance import covariance
+from analysis.likelihood.maximum import maximise
 
 
 def overlapping(rows: int = 403, p: int = 3, K: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

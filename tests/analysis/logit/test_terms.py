@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from analysis.errors import FitError
-from analysis.logit import MultinomialLogit, fitting, ridge
-from analysis.logit import design as design_module
-from analysis.logit.design import fitted_design
-from analysis.logit.ridge import maximise
+from analysis.likelihood import design as design_module
+from analysis.likelihood import maximum
+from analysis.likelihood.covariance import covariance
+from analysis.likelihood.fitted import fitted_design
+from analysis.likelihood.maximum import maximise
+from analysis.logit import MultinomialLogit, fitting
 from analysis.logit.strength import ALPHAS
 from analysis.splits import grouped_folds
 
@@ -165,9 +167,7 @@ def test_covariance_of_pairs_is_that_of_the_columns_that_are_penalised(pairs, in
     X, y = interacting
     basis = fitted_design(pairs, X.to_numpy())
     columns = np.column_stack([pairs.intercept_, pairs.coef_])
-    spread, _ = ridge.covariance(
-        basis(X.to_numpy()), basis.from_terms(columns), one_hot(y), None, pairs.alpha_
-    )
+    spread, _ = covariance(basis(X.to_numpy()), basis.from_terms(columns), one_hot(y), None, pairs.alpha_)
     expand = np.kron(np.eye(3), basis.matrix())
     np.testing.assert_allclose(pairs.covariance_, expand @ spread @ expand.T, rtol=1e-6, atol=1e-9)
 
@@ -194,7 +194,7 @@ def test_both_optimisers_find_the_same(weighted, K, monkeypatch):
     targets = np.eye(K)[rng.integers(0, K, 311)]
     weights = rng.uniform(0.5, 3, 311) if weighted else None
     newton = maximise(Z, targets, weights, 2.0)
-    monkeypatch.setattr(ridge, "_NEWTON_PARAMETERS", 0)
+    monkeypatch.setattr(maximum, "_NEWTON_PARAMETERS", 0)
     np.testing.assert_allclose(maximise(Z, targets, weights, 2.0).parameters, newton.parameters, atol=1e-6)
     warm = maximise(Z, targets, weights, 2.0, start=newton.parameters)
     assert warm.iterations <= 2

@@ -5,8 +5,8 @@ from scipy.stats import entropy
 from sklearn.metrics import cohen_kappa_score, r2_score
 
 from analysis.errors import AnalysisError, FitError
+from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
-from analysis.logit.ridge import softmax
 from analysis.surrogate import Surrogate, fit_surrogate
 from analysis.surrogate.fidelity import FIDELITY, FLOOR, centred_logits, divergences, fidelity
 from analysis.surrogate.stability import stability

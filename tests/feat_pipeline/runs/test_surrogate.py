@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
+from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
-from analysis.logit.ridge import softmax
 from analysis.surrogate import Surrogate
 from feat_pipeline.errors import InputError, OutputError, UsageError
 from feat_pipeline.runs.surrogate import surrogate_files

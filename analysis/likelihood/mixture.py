@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.logit.terms import Terms
+from analysis.likelihood.terms import Terms
 
 Systems = list[dict[int, list[int]]]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from analysis.errors import FitError
-from analysis.logit.mixture import knot_systems, mixture, products, ramps, system_count
-from analysis.logit.ridge import maximise, softmax
-from analysis.logit.terms import Functions, Terms, make_terms, single_functions
-
-if TYPE_CHECKING:
-    from analysis.logit import MultinomialLogit
+from analysis.likelihood.maximum import maximise, softmax
+from analysis.likelihood.mixture import knot_systems, mixture, products, ramps, system_count
+from analysis.likelihood.terms import Functions, Terms, make_terms, single_functions
 
 PAIR_PENALTY = 30.0
 """How much more strongly the coefficients of pairs are drawn to zero than those of single AUs."""
@@ -122,14 +119,6 @@ def design(problem: Problem, kind: str, knots: Any, pairs: Any, mixed: bool) -> 
     both = products(systems, [(names.index(a), names.index(b)) for a, b in chosen])
     terms = make_terms(singles, [(singles[s], singles[t]) for s, t in both])
     return standardised(terms, values, len(systems) if mixed else 0)
-
-
-def fitted_design(model: MultinomialLogit, values: np.ndarray) -> Design:
-    """Make the design of a fitted model again, on (n, p) values in the order of its `feature_names_in_`.
-
-    On the rows that it was fitted to, a fit to this design with the ridge strength `alpha_` is the model.
-    """
-    return standardised(model.fitted_terms, values, system_count(model.knots) if model.alpha_ > 0 else 0)
 
 
 def standardised(terms: Terms, X: np.ndarray, systems: int = 0) -> Design:

@@ -1,0 +1,1 @@
+"""The penalised multinomial likelihood of AUs: its terms, its design matrix, its maximum and curvature."""
