@@ -1,12 +1,16 @@
-"""The errors of the package: one clear line each, for a person to read."""
+"""The errors of both packages that are raised on purpose: one clear line each, for a person to read."""
 
 
-class AnalysisError(ValueError):
-    """Base of every error that bad input raises in `analysis`."""
+class FeatPipelineError(Exception):
+    """Base of every error that `analysis` or `feat_pipeline` raises on purpose."""
 
     def __str__(self) -> str:
         """Return the message as one line, whatever names out of files stand in it."""
         return " ".join(super().__str__().split())
+
+
+class AnalysisError(FeatPipelineError, ValueError):
+    """Base of every error that bad input raises in `analysis`."""
 
 
 class TableError(AnalysisError):

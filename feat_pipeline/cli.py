@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from analysis.errors import AnalysisError
 from feat_pipeline.commands import (
     app,
     backends,
@@ -69,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_SOME_FAILED
-    except (FeatPipelineError, AnalysisError, OSError, KeyboardInterrupt) as error:
+    except (FeatPipelineError, OSError, KeyboardInterrupt) as error:
         if arguments.debug:
             raise
         say("; ".join([_reason(error), *getattr(error, "__notes__", ())]))

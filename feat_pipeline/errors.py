@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from analysis.errors import FeatPipelineError
+
 EXIT_DONE = 0
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
 
 #: Packages that are named otherwise than their module.
 _PACKAGES = {"feat": "py-feat", "skimage": "scikit-image"}
-
-
-class FeatPipelineError(Exception):
-    """Base of all errors that feat_pipeline raises on purpose."""
-
-    def __str__(self) -> str:
-        """Return the message as one line, whatever names out of files stand in it."""
-        return " ".join(super().__str__().split())
 
 
 class InputError(FeatPipelineError, ValueError):

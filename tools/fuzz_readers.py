@@ -38,7 +38,6 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     import pandas as pd
 
     from analysis.autable import AUTable
-    from analysis.errors import AnalysisError
     from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES
     from analysis.labels import group_column, join_labels, read_labels
     from analysis.logit import MultinomialLogit
@@ -55,7 +54,6 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     for late in ("analysis.autable.schema", "analysis.logit.modelfile", "feat_pipeline.models.graph"):
         importlib.import_module(late)
 
-OWN_ERRORS = (AnalysisError, FeatPipelineError)
 META = b"\n%META%\n"  # what stands behind it becomes the table's <stem>.meta.json
 WEIGHTS = b"\n%WEIGHTS%\n"  # likewise a model's weights
 VALUES = [
@@ -116,7 +114,7 @@ def refused(read: Callable[[], Any]) -> Any:
     """Return what is read, or None where the project refuses it in one line that names something."""
     try:
         return read()
-    except OWN_ERRORS as error:
+    except FeatPipelineError as error:
         if not str(error).strip() or "\n" in str(error):
             raise RuntimeError(f"not one clear line: {error!r}") from error
         return None

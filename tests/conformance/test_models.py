@@ -137,22 +137,22 @@ def test_refuses_what_cannot_be_learned(named):
     name, _ = named
     made = resolve(TRAINABLE[name])(**SHORT.get(name, {}))
     X, y = data(made, 12)
-    with pytest.raises((FeatPipelineError, AnalysisError), match="at least two emotions"):
+    with pytest.raises(FeatPipelineError, match="at least two emotions"):
         made.fit(X, ["sad"] * 12)
-    with pytest.raises((FeatPipelineError, AnalysisError), match="for each"):
+    with pytest.raises(FeatPipelineError, match="for each"):
         made.fit(X, y[:5])
 
 
 def test_refuses_what_it_does_not_look_at(model):
     bad = np.zeros((2, 12, 12)) if model.consumes == "pixels" else np.zeros((2, 9))
-    with pytest.raises((FeatPipelineError, AnalysisError), match="expected"):
+    with pytest.raises(FeatPipelineError, match="expected"):
         model.predict_proba(bad)
 
 
 def test_says_that_it_is_not_fitted(named):
     name, _ = named
     made = resolve(TRAINABLE[name])()
-    with pytest.raises((FeatPipelineError, AnalysisError), match="not fitted"):
+    with pytest.raises(FeatPipelineError, match="not fitted"):
         made.predict_proba(data(made, 3)[0])
 
 

@@ -118,13 +118,12 @@ def _import_pandera() -> None:
 
 
 def _judged(kind: str, path: Path) -> Seen:
-    from analysis.errors import AnalysisError
     from feat_pipeline.errors import FeatPipelineError
 
     begun = time.process_time()
     try:
         values, reasons = KINDS[kind](path)
-    except (AnalysisError, FeatPipelineError) as error:
+    except FeatPipelineError as error:
         values, reasons = {}, [str(error)]
     except BaseException:
         return Seen(fault=traceback.format_exc())
