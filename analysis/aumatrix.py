@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.errors import FitError, ModelError
 from analysis.facs import SCALES, parse_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from typing_extensions import TypeIs
 
 
 class NamedMatrix(NamedTuple):
@@ -19,6 +26,25 @@ class NamedMatrix(NamedTuple):
     scale: str
 
 
+class MeasuredAUs(Protocol):
+    """Rows of AUs with what measured them, such as an `analysis.AUTable`."""
+
+    frame: pd.DataFrame
+    backend: str
+
+    @property
+    def au_columns(self) -> list[str]:
+        """The AU columns of `frame`."""
+
+
+AURows: TypeAlias = "MeasuredAUs | pd.DataFrame | ArrayLike"
+"""AUs of n faces: a table, whose columns are found by name, or an (n, p) array."""
+
+
+FaceAUs: TypeAlias = "Mapping[str, float] | AURows"
+"""AUs of one face: by column, or in the order of a model's `input_names_`."""
+
+
 class AUModel(Protocol):
     """What a fitted model says of the AUs that it takes."""
 
@@ -28,7 +54,12 @@ class AUModel(Protocol):
     scale_: str
 
 
-def named_matrix(X: Any) -> NamedMatrix:
+def is_measured(X: FaceAUs) -> TypeIs[MeasuredAUs]:
+    """Tell a table that says what measured it from a DataFrame or an array."""
+    return hasattr(X, "au_columns")
+
+
+def named_matrix(X: AURows) -> NamedMatrix:
     """Read training rows.
 
     Parameters
@@ -47,7 +78,7 @@ def named_matrix(X: Any) -> NamedMatrix:
         For text or infinite values, AUs on two scales, or no column at all.
     """
     backend, frame = _backend_and_rows(X)
-    if hasattr(X, "au_columns"):
+    if is_measured(X):
         names = list(X.au_columns)
     elif hasattr(frame, "columns"):
         columns = [str(name) for name in frame.columns]
@@ -64,7 +95,7 @@ def named_matrix(X: Any) -> NamedMatrix:
     return NamedMatrix(_finite(values), names, backend, scales[0] if scales else "")
 
 
-def aligned(X: Any, model: AUModel) -> np.ndarray:
+def aligned(X: AURows, model: AUModel) -> np.ndarray:
     """Read rows for a model that is fitted.
 
     Parameters
@@ -105,7 +136,7 @@ def aligned(X: Any, model: AUModel) -> np.ndarray:
     return values[:, [model.input_names_.index(name) for name in names]]
 
 
-def checked_labels(y: Any, rows: int) -> np.ndarray:
+def checked_labels(y: ArrayLike, rows: int) -> np.ndarray:
     """Take labels (rows,) as text, or as the integers or booleans they are; FitError for gaps."""
     labels = np.asarray(y)
     if labels.shape != (rows,):
@@ -118,9 +149,10 @@ def checked_labels(y: Any, rows: int) -> np.ndarray:
     return labels.astype(str)
 
 
-def checked_shares(probabilities: Any, classes: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def checked_shares(probabilities: ArrayLike, classes: ArrayLike, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Take soft labels (rows, K) and sort their columns by class; FitError unless rows sum to 1."""
-    labels = checked_labels(classes, len(classes))
+    labels = np.asarray(classes)
+    labels = checked_labels(labels, len(labels))
     shares = _numbers(probabilities, "probabilities", FitError)
     if shares.shape != (rows, len(labels)):
         raise FitError(f"probabilities: expected shape ({rows}, {len(labels)}), got {shares.shape}")
@@ -132,7 +164,7 @@ def checked_shares(probabilities: Any, classes: Any, rows: int) -> tuple[np.ndar
     return labels[order], shares[:, order] / shares.sum(axis=1, keepdims=True)
 
 
-def checked_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
+def checked_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | None:
     """Take importance weights (rows,) as float64; FitError unless all are finite and >= 0."""
     if sample_weight is None:
         return None
@@ -142,9 +174,9 @@ def checked_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
     return weights
 
 
-def _backend_and_rows(X: Any) -> tuple[str, Any]:
+def _backend_and_rows(X: AURows) -> tuple[str, pd.DataFrame | ArrayLike]:
     """Take an AUTable apart; a DataFrame may well have a column that is called 'frame'."""
-    return (X.backend, X.frame) if hasattr(X, "au_columns") else ("unknown", X)
+    return (X.backend, X.frame) if is_measured(X) else ("unknown", X)
 
 
 def _check_names(wanted: list[str], present: list[str]) -> None:
@@ -163,16 +195,16 @@ def _check_names(wanted: list[str], present: list[str]) -> None:
     raise ModelError(f"the model needs {', '.join(missing)}, which the table lacks; it has {has}")
 
 
-def _columns(frame: Any, names: list[str], error: type[FitError] | type[ModelError]) -> np.ndarray:
+def _columns(frame: pd.DataFrame, names: list[str], error: type[FitError] | type[ModelError]) -> np.ndarray:
     if not names:
         raise error("X: no columns")
     picked = frame[names]
     if all(getattr(dtype, "kind", "O") in "fiub" for dtype in picked.dtypes):
-        return picked.to_numpy(dtype=np.float64)
+        return np.asarray(picked.to_numpy(dtype=np.float64))
     return np.column_stack([_numbers(picked[name], f"column {name}", error) for name in names])
 
 
-def _numbers(values: Any, what: str, error: type[FitError] | type[ModelError]) -> np.ndarray:
+def _numbers(values: ArrayLike, what: str, error: type[FitError] | type[ModelError]) -> np.ndarray:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as problem:

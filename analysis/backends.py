@@ -152,7 +152,7 @@ def _shares(table: AUTable, numbers: list[int]) -> np.ndarray:
     low, high = SCALE_RANGES[table.scale]
     columns = _columns(table)
     values = table.frame[[columns[number] for number in numbers]].to_numpy(np.float64)
-    return (values - low) / (high - low)
+    return np.asarray((values - low) / (high - low))
 
 
 def _groups(inputs: np.ndarray) -> np.ndarray:
@@ -168,7 +168,9 @@ def _groups(inputs: np.ndarray) -> np.ndarray:
     return groups
 
 
-def _compare(x: np.ndarray, y: np.ndarray, groups: np.ndarray, resamples: int, seed: int) -> tuple:
+def _compare(
+    x: np.ndarray, y: np.ndarray, groups: np.ndarray, resamples: int, seed: int
+) -> tuple[float, ...]:
     """One AU's numbers, in the order of `COLUMNS` from ``n`` on."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y, groups = x[both], y[both], groups[both]
@@ -192,7 +194,7 @@ def _interval(drawn: np.ndarray) -> np.ndarray:
     known = drawn[np.isfinite(drawn)]
     if len(known) < 0.95 * len(drawn):
         return np.full(2, np.nan)
-    return np.percentile(known, [2.5, 97.5])
+    return np.asarray(np.percentile(known, [2.5, 97.5]))
 
 
 def _statistics(moments: np.ndarray) -> np.ndarray:

@@ -7,9 +7,10 @@ raw values. Here persons may be spread over files, failed faces do not count, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.autable import AUTable
 from analysis.errors import TableError
@@ -24,11 +25,11 @@ RAW = "raw_"
 
 def person_baselines(
     table: AUTable,
-    groups: Any,
+    groups: str | ArrayLike,
     *,
     quantile: float = 0.1,
     min_rows: int = 10,
-    neutral: Any = None,
+    neutral: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Estimate each person's neutral face.
 
@@ -81,12 +82,12 @@ def person_baselines(
 
 def calibrate(
     table: AUTable,
-    groups: Any,
+    groups: str | ArrayLike,
     *,
     baselines: pd.DataFrame | None = None,
     quantile: float = 0.1,
     min_rows: int = 10,
-    neutral: Any = None,
+    neutral: ArrayLike | None = None,
 ) -> AUTable:
     """Take each person's neutral face off the person's AUs.
 
@@ -158,7 +159,7 @@ def _without_neutral(names: np.ndarray, lacking: np.ndarray) -> list[str]:
     return [f"no neutral face of {', '.join(shown)}: left without AUs"] if shown else []
 
 
-def _names(table: AUTable, groups: Any) -> np.ndarray:
+def _names(table: AUTable, groups: str | ArrayLike) -> np.ndarray:
     """Read who each face is: (n,) object, None for nobody."""
     import pandas as pd
 

@@ -21,4 +21,4 @@ def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
     shared = np.clip(sides, 0, None).prod(axis=2)
     areas = [(of[:, 2:] - of[:, :2]).prod(axis=1) for of in (a, b)]
-    return shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9)
+    return np.asarray(shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PAIR = "*"
+
+Record: TypeAlias = Mapping[str, Any]
+"""An explanation as `FaceExplanation.to_dict` lays it out and `explanations.jsonl` holds it."""
+
+
+class HasRecord(Protocol):
+    """A `FaceExplanation`, or whatever else lays itself out as one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its record."""
+
+
+Explained: TypeAlias = HasRecord | Record
 
 METRICS = {
     "accuracy": ("accuracy", "more is better"),
@@ -95,7 +108,7 @@ def signed(value: float, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def waterfall_steps(explanation: Any, top: int = 8) -> list[Step]:
+def waterfall_steps(explanation: Explained, top: int = 8) -> list[Step]:
     """Lay the contributions of one face end to end, from the baseline's logit to this face's.
 
     Parameters
@@ -247,7 +260,7 @@ def au_number(column: str) -> int:
     return parsed[0] if parsed else 999
 
 
-def as_record(explanation: Any) -> Mapping[str, Any]:
+def as_record(explanation: Explained) -> Mapping[str, Any]:
     """Return an explanation as its ``to_dict()`` record; a record stays as it is."""
     return explanation if isinstance(explanation, Mapping) else explanation.to_dict()
 
@@ -257,7 +270,7 @@ def _term_place(term: str) -> tuple[int, list[tuple[int, float]]]:
     return len(parts), [(au_number(column), float(knot or "-inf")) for column, _, knot in parts]
 
 
-def number(value: Any) -> float:
+def number(value: float | None) -> float:
     """Return a number of a record; what is missing, NaN or infinite counts as 0."""
     return float(value) if value is not None and np.isfinite(float(value)) else 0.0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import named_matrix
+from analysis.aumatrix import AURows, named_matrix
 from analysis.errors import FitError
 
 NEAR = 0.1
@@ -30,7 +29,7 @@ REASONS = SAME_ROW, SAME_GROUP, EXACT, NEAR_DUPLICATE = (
 )
 
 
-def near_duplicates(X: Any, tolerance: float = NEAR) -> np.ndarray:
+def near_duplicates(X: AURows, tolerance: float = NEAR) -> np.ndarray:
     """Group the rows whose AUs are copies, exactly or nearly.
 
     Parameters
@@ -69,7 +68,12 @@ def near_duplicates(X: Any, tolerance: float = NEAR) -> np.ndarray:
 
 
 def leaks(
-    train: Any, test: Any, *, X: Any = None, groups: Any = None, tolerance: float = NEAR
+    train: ArrayLike,
+    test: ArrayLike,
+    *,
+    X: AURows | None = None,
+    groups: ArrayLike | None = None,
+    tolerance: float = NEAR,
 ) -> pd.DataFrame:
     """Name the rows of a split that stand on both sides.
 
@@ -116,7 +120,7 @@ def leaks(
     return pd.concat(found, ignore_index=True).sort_values(["test_row", "why"], ignore_index=True)
 
 
-def leak_summary(found: pd.DataFrame, test: Any) -> str:
+def leak_summary(found: pd.DataFrame, test: ArrayLike) -> str:
     """Tell in one sentence what `leaks` found among the test rows."""
     n = len(np.asarray(test))
     if found.empty:
@@ -131,7 +135,7 @@ def leak_summary(found: pd.DataFrame, test: Any) -> str:
     )
 
 
-def _standardised(X: Any, tolerance: float) -> np.ndarray:
+def _standardised(X: AURows, tolerance: float) -> np.ndarray:
     """Scale X so that the Euclidean distance is the root mean square difference in SDs."""
     if not tolerance >= 0:
         raise FitError(f"tolerance: expected 0 or more standard deviations, got {tolerance}")
@@ -141,7 +145,7 @@ def _standardised(X: Any, tolerance: float) -> np.ndarray:
     complete = ~np.isnan(values).any(axis=1)
     spread = values[complete].std(axis=0) if complete.any() else np.ones(values.shape[1])
     varies = spread > 0
-    return (values / np.where(varies, spread, 1.0)) / np.sqrt(max(1, varies.sum()))
+    return np.asarray((values / np.where(varies, spread, 1.0)) / np.sqrt(max(1, varies.sum())))
 
 
 def _components(unique: np.ndarray, tolerance: float) -> np.ndarray:
@@ -188,8 +192,8 @@ def _copies(train: np.ndarray, test: np.ndarray, values: np.ndarray, tolerance: 
 def _distance(values: np.ndarray | None, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     if values is None:
         return np.full(len(one), np.nan)
-    return np.linalg.norm(values[one] - values[other], axis=1)
+    return np.asarray(np.linalg.norm(values[one] - values[other], axis=1))
 
 
-def _pairs(train: np.ndarray, test: np.ndarray, why: Any, distance: np.ndarray) -> pd.DataFrame:
+def _pairs(train: np.ndarray, test: np.ndarray, why: str | np.ndarray, distance: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"train_row": train, "test_row": test, "why": why, "distance": distance})

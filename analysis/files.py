@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any, TypeAlias
+
+JsonObject: TypeAlias = dict[str, Any]
+"""An object of JSON: its values are numbers, words, booleans, null, and lists and objects of these."""
 
 _NUMBERS = count()
 

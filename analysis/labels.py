@@ -246,7 +246,7 @@ def group_column(table: AUTable | pd.DataFrame, spec: str) -> np.ndarray:
             f"groups: column {name!r} {what} in {len(bad)} of {len(frame)} rows ({shown}); "
             "every row needs its person"
         )
-    return people.to_numpy().astype(str)
+    return np.asarray(people.to_numpy().astype(str))
 
 
 def _first_group(pattern: str) -> Callable[[str], str | None]:
@@ -264,8 +264,7 @@ def _first_group(pattern: str) -> Callable[[str], str | None]:
 
 def _label_text(value: object) -> str:
     """Write 3.0 as 3: an empty cell elsewhere makes a column of whole numbers one of floats."""
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _spellings(names: tuple[str, ...]) -> list[str]:
@@ -273,7 +272,7 @@ def _spellings(names: tuple[str, ...]) -> list[str]:
 
 
 def _column_of(frame: pd.DataFrame, names: tuple[str, ...], path: Path) -> str:
-    by_lower = {str(column).lower(): column for column in reversed(list(frame.columns))}
+    by_lower: dict[str, str] = {str(column).lower(): column for column in reversed(list(frame.columns))}
     for name in names:
         if name in by_lower:
             return by_lower[name]

@@ -153,9 +153,13 @@ def _boxes(a: pd.DataFrame, b: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | 
     if all(set(LANDMARK_COLUMNS) <= set(frame.columns) for frame in (a, b)):
         return _hull(a), _hull(b)
     if all(set(_BOX) <= set(frame.columns) for frame in (a, b)):
-        left, right = (frame[_BOX].to_numpy(np.float64) for frame in (a, b))
-        return tuple(np.hstack([of[:, :2], of[:, :2] + of[:, 2:]]) for of in (left, right))  # type: ignore[return-value]
+        return _corners(a), _corners(b)
     return None
+
+
+def _corners(frame: pd.DataFrame) -> np.ndarray:
+    sides = frame[_BOX].to_numpy(np.float64)
+    return np.hstack([sides[:, :2], sides[:, :2] + sides[:, 2:]])
 
 
 def _hull(frame: pd.DataFrame) -> np.ndarray:

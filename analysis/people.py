@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.errors import AnalysisError
 
 
-def person_codes(groups: Any, n: int) -> np.ndarray:
+def person_codes(groups: ArrayLike | None, n: int) -> np.ndarray:
     """Give each person a number.
 
     Parameters
@@ -44,7 +44,7 @@ def person_codes(groups: Any, n: int) -> np.ndarray:
     return codes
 
 
-def person_draws(groups: Any, n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def person_draws(groups: ArrayLike | None, n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """Draw people with replacement, as weights of their rows.
 
     Parameters

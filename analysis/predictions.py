@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.files import JsonObject
+
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
 
@@ -20,7 +22,7 @@ def prediction_columns(classes: Iterable[str]) -> list[str]:
 
 def prediction_row(
     place: Mapping[str, Any], model: str, probabilities: Mapping[str, float], picture: str = ""
-) -> dict[str, Any]:
+) -> JsonObject:
     """Lay out one model's answer for one face; without probabilities the label is empty."""
     return {
         **place,

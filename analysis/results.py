@@ -5,17 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from analysis.errors import AnalysisError
-from analysis.files import atomic_path
+from analysis.files import JsonObject, atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 1
+
+
+class Result(Protocol):
+    """What an analysis found, such as an `Inference`: facts, and tables by name."""
+
+    @property
+    def facts(self) -> JsonObject:
+        """Numbers, words and lists, as JSON holds them."""
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables of numbers, booleans or text."""
 
 
 def save_result(
@@ -57,7 +69,7 @@ def save_result(
     return target
 
 
-def load_result(folder: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+def load_result(folder: str | Path, kind: str) -> tuple[JsonObject, dict[str, pd.DataFrame]]:
     """Read a result that `save_result` wrote.
 
     Parameters

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 MISSING = "–"
 
 
-def p_value(p: Any) -> str:
+def p_value(p: float | None) -> str:
     """Write a p-value, never as zero: ``'< 0.001'``."""
-    if unknown(p):
+    if p is None or unknown(p):
         return MISSING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def number_text(value: Any, digits: int = 2) -> str:
+def number_text(value: float | None, digits: int = 2) -> str:
     """Write a number with a true minus; large ones without decimals, what is not known as a dash."""
-    if unknown(value):
+    if value is None or unknown(value):
         return MISSING
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
@@ -28,9 +26,9 @@ def number_text(value: Any, digits: int = 2) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
 
 
-def compact(value: Any) -> str:
+def compact(value: float | None) -> str:
     """Write a number in three digits, whatever its size: ``'3e−09'``; a dash where it is not known."""
-    if unknown(value):
+    if value is None or unknown(value):
         return MISSING
     return "∞" if value == np.inf else f"{float(value):.3g}".replace("-", "−")
 
@@ -42,13 +40,13 @@ def percent(probability: float) -> str:
     return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
-def with_interval(value: Any, low: Any, high: Any, *, digits: int = 2) -> str:
+def with_interval(value: float | None, low: float | None, high: float | None, *, digits: int = 2) -> str:
     """Write an estimate with its interval: ``'0.52 [0.40, 0.64]'``; the number alone where there is none."""
     if unknown(low) or unknown(high):
         return number_text(value, digits)
     return f"{number_text(value, digits)} [{number_text(low, digits)}, {number_text(high, digits)}]"
 
 
-def unknown(value: Any) -> bool:
+def unknown(value: float | None) -> bool:
     """Tell whether a number is not there: None, as JSON has it, or NaN."""
     return value is None or bool(np.isnan(value))

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.errors import FitError
 
@@ -21,7 +22,7 @@ TEST_NAMES = ("privatetest", "test", "testing")
 
 
 def official_split(
-    usage: Any, *, train: Collection[str] = TRAIN_NAMES, test: Collection[str] = TEST_NAMES
+    usage: ArrayLike, *, train: Collection[str] = TRAIN_NAMES, test: Collection[str] = TEST_NAMES
 ) -> list[Split]:
     """Split rows as the data's makers did.
 
@@ -54,7 +55,9 @@ def official_split(
     return [(rows["train"], rows["test"])]
 
 
-def grouped_folds(y: Any, groups: Any = None, *, folds: int = 5, seed: int = 0) -> list[Split]:
+def grouped_folds(
+    y: ArrayLike, groups: ArrayLike | None = None, *, folds: int = 5, seed: int = 0
+) -> list[Split]:
     """Split rows into folds with like shares of each class.
 
     Parameters
@@ -96,7 +99,7 @@ def grouped_folds(y: Any, groups: Any = None, *, folds: int = 5, seed: int = 0) 
     return list(splitter.split(np.zeros(len(y)), y, groups))
 
 
-def blocked_folds(y: Any, block: int = 40, *, folds: int = 5, seed: int = 0) -> list[Split]:
+def blocked_folds(y: ArrayLike, block: int = 40, *, folds: int = 5, seed: int = 0) -> list[Split]:
     """Split rows into folds that keep adjacent rows together.
 
     Parameters
@@ -121,7 +124,7 @@ def blocked_folds(y: Any, block: int = 40, *, folds: int = 5, seed: int = 0) -> 
 
 
 def holdout(
-    y: Any, groups: Any = None, *, test: float = 0.25, repeats: int = 1, seed: int = 0
+    y: ArrayLike, groups: ArrayLike | None = None, *, test: float = 0.25, repeats: int = 1, seed: int = 0
 ) -> list[Split]:
     """Hold out a share of the rows, once or several times.
 
@@ -171,7 +174,7 @@ def row_blocks(n: int, block: int) -> np.ndarray:
     return np.arange(n) // block
 
 
-def merged_groups(*groups: Any) -> np.ndarray:
+def merged_groups(*groups: ArrayLike) -> np.ndarray:
     """Join groupings, so that rows that share any group share the result.
 
     Parameters
@@ -205,7 +208,7 @@ def merged_groups(*groups: Any) -> np.ndarray:
     return np.unique(joined, return_inverse=True)[1]
 
 
-def rarest(y: np.ndarray, groups: Any = None) -> tuple[Any, int]:
+def rarest(y: np.ndarray, groups: ArrayLike | None = None) -> tuple[Any, int]:
     """Find the class with the fewest rows, or in the fewest groups, and that number."""
     classes, codes = np.unique(y, return_inverse=True)
     if groups is None:

@@ -12,10 +12,12 @@ import numpy as np
 from analysis.display import METRICS, au_title, effect_unit, is_term, ordered_terms, term_title
 from analysis.facs import in_order
 from analysis.files import atomic_path
+from analysis.results import Result
 from analysis.rounding import MISSING, number_text, p_value, unknown, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
 
 _TESTS = {
     "z": "z",
@@ -43,7 +45,7 @@ class Printed:
     frame: pd.DataFrame
 
 
-def printed_tables(result: Any) -> dict[str, Printed]:
+def printed_tables(result: Result) -> dict[str, Printed]:
     """Lay out every table of a result that a paper may need.
 
     Parameters
@@ -59,7 +61,7 @@ def printed_tables(result: Any) -> dict[str, Printed]:
     return {name: _LAYOUTS[name](result) for name in result.tables if name in _LAYOUTS}
 
 
-def wide_table(result: Any, name: str, value: str | None = None) -> Printed:
+def wide_table(result: Result, name: str, value: str | None = None) -> Printed:
     """Spread the intervals of an inference into one row a term and one column an emotion.
 
     Parameters
@@ -142,16 +144,17 @@ def to_latex(table: Printed, label: str = "") -> str:
     """
     frame = table.frame.map(_latex).rename(columns=_latex)
     style = frame.style.hide(axis="index")
-    return style.to_latex(
+    written: str = style.to_latex(
         environment="longtable",
         hrules=True,
         column_format="l" + "r" * (frame.shape[1] - 1),
         caption=_latex(table.caption),
         label=label or None,
     )
+    return written
 
 
-def write_tables(result: Any, folder: str | Path) -> list[Path]:
+def write_tables(result: Result, folder: str | Path) -> list[Path]:
     """Write every table of a result as ``.html`` and ``.tex``.
 
     Parameters
@@ -184,7 +187,7 @@ def write_tables(result: Any, folder: str | Path) -> list[Path]:
     return written
 
 
-def _cell(text: str) -> Any:
+def _cell(text: str) -> Markup:
     from markupsafe import Markup
 
     value, bracket, interval = text.partition(" [")
@@ -213,11 +216,11 @@ _LATEX = str.maketrans(
 )
 
 
-def _latex(text: Any) -> str:
+def _latex(text: object) -> str:
     return str(text).translate(_LATEX)
 
 
-def _level(result: Any) -> str:
+def _level(result: Result) -> str:
     return f"{100 * result.facts['level']:g} %"
 
 
@@ -273,7 +276,7 @@ def _frame(rows: Sequence[Mapping[str, Any]], *columns: str) -> pd.DataFrame:
 
 
 def _long(name: str) -> Callable[[Any], Printed]:
-    def lay_out(result: Any) -> Printed:
+    def lay_out(result: Result) -> Printed:
         estimate = _estimate_of(name)
         rows = []
         for row in _sorted(result.tables[name]):
@@ -296,11 +299,11 @@ def _ratio(row: Mapping[str, Any], name: str) -> str:
     return with_interval(value, low, high, digits=3 if small else 2)
 
 
-def _times(value: Any, factor: float) -> float:
+def _times(value: float | None, factor: float) -> float:
     return np.nan if value is None else factor * value
 
 
-def _joint(result: Any) -> Printed:
+def _joint(result: Result) -> Printed:
     rows = [
         {
             "AU": au_title(row["au"]),
@@ -315,7 +318,7 @@ def _joint(result: Any) -> Printed:
 
 
 def _by_metric(name: str, who: str, caption: str) -> Callable[[Any], Printed]:
-    def lay_out(result: Any) -> Printed:
+    def lay_out(result: Result) -> Printed:
         table = result.tables[name]
         cells = {
             (row[who], row["metric"]): _spanned(row, "value", "low", "high", digits=3)
@@ -331,7 +334,7 @@ def _by_metric(name: str, who: str, caption: str) -> Callable[[Any], Printed]:
     return lay_out
 
 
-def _pairs(result: Any) -> Printed:
+def _pairs(result: Result) -> Printed:
     rows = [
         {
             "model A": row["model_a"],
@@ -346,7 +349,7 @@ def _pairs(result: Any) -> Printed:
     return Printed(f"Differences in accuracy with {_level(result)} intervals", _frame(rows, "model A"))
 
 
-def _per_class(result: Any) -> Printed:
+def _per_class(result: Result) -> Printed:
     if "model" not in result.tables["per_class"]:
         return _accounted(result)
     rows = [
@@ -364,7 +367,7 @@ def _per_class(result: Any) -> Printed:
     return Printed(f"Each emotion, recall with {_level(result)} intervals", _frame(rows, "model"))
 
 
-def _accounted(result: Any) -> Printed:
+def _accounted(result: Result) -> Printed:
     rows = [
         {
             "emotion": row["emotion"],

@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from analysis.errors import TableError
+from analysis.files import JsonObject
 
 MOST_COLUMNS = 10_000
 """OpenFace writes some 700, py-feat 2,000; pandas takes seconds for more than this."""
@@ -64,7 +64,7 @@ def check_width(path: Path, rows: Iterable[str], width: int) -> list[int]:
     return short
 
 
-def checked_meta(meta: Any, source: Path) -> dict[str, Any]:
+def checked_meta(meta: object, source: Path) -> JsonObject:
     """Refuse metadata that nothing here wrote."""
     if not isinstance(meta, dict):
         raise TableError(f"{source}: expected metadata as a JSON object, got {type(meta).__name__}")
@@ -82,7 +82,7 @@ def checked_meta(meta: Any, source: Path) -> dict[str, Any]:
     return meta
 
 
-def lost_rows(path: Path, stated: Any, rows: int) -> list[str]:
+def lost_rows(path: Path, stated: int | None, rows: int) -> list[str]:
     """Tell of rows that the metadata count otherwise, as of a file that was cut off."""
     if stated in (None, rows):
         return []

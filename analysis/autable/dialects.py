@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ import pandas as pd
 from analysis.autable.schema import validated
 from analysis.errors import TableError
 from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES, SCALE_RANGES, column, parse_column
+from analysis.files import JsonObject
 
 LOW_CONFIDENCE = 0.7
 """OpenFace's author takes landmarks under this confidence for failed
@@ -43,7 +43,7 @@ class Translated:
     backend: str = "unknown"
     backend_version: str = ""
     scale: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: JsonObject = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from analysis.autable.damage import check_names, check_width, checked_meta, hold
 from analysis.autable.dialects import OWN, Dialect, dialect_of
 from analysis.autable.write import meta_path
 from analysis.errors import TableError
+from analysis.files import JsonObject
 
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
 _MISSING += [f"{blanks}-nan{kind}" for blanks in ("", " ", "  ") for kind in ("", "(ind)")]  # C++ writes them
@@ -29,7 +29,7 @@ class Read:
     """Rows as they came, with `input`, `frame` and `face` filled in, their metadata, and what was changed."""
 
     frame: pd.DataFrame
-    meta: dict[str, Any]
+    meta: JsonObject
     notes: list[str]
 
 
@@ -238,7 +238,7 @@ def _header(path: Path) -> list[str]:
     return header
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+def _read_meta(path: Path) -> JsonObject:
     meta_file = meta_path(path)
     if not meta_file.is_file():
         return {}
@@ -249,7 +249,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     return checked_meta(meta, meta_file)
 
 
-def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, JsonObject]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -267,7 +267,7 @@ def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, dict[str, 
 
 
 def _filled(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    new: dict[str, Any] = {}
+    new: dict[str, str | int | range] = {}
     if "input" not in frame.columns:
         new["input"] = _measured_file(path)
     if "frame" not in frame.columns:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from analysis.autable.write import META_KEY, write_tables
 from analysis.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES, SCALES, parse_column
+from analysis.files import JsonObject
 
 _META_VERSION = 1
 
@@ -61,7 +61,7 @@ class AUTable:
         backend: str,
         backend_version: str,
         scale: str,
-        extra: dict[str, Any] | None = None,
+        extra: JsonObject | None = None,
     ) -> None:
         if scale not in SCALES:
             raise TableError(f"scale: expected one of {', '.join(SCALES)}, got {scale!r}")
@@ -96,7 +96,7 @@ class AUTable:
         return self.frame[self.au_columns].astype("float64")
 
     @property
-    def meta(self) -> dict[str, Any]:
+    def meta(self) -> JsonObject:
         """What travels with the rows: backend, its version, scale, AU columns and `extra`."""
         return {
             "format": "autable",
@@ -110,7 +110,7 @@ class AUTable:
             "extra": self.extra,
         }
 
-    def with_rows(self, rows: Any) -> AUTable:
+    def with_rows(self, rows: np.ndarray | Sequence[int]) -> AUTable:
         """Keep some rows.
 
         Parameters
@@ -290,7 +290,7 @@ def _check_columns(columns: Iterable[str], scale: str) -> None:
         raise TableError("column 'input' is missing; it names the photo of each row")
 
 
-def _one_scale(frame: pd.DataFrame, meta: dict[str, Any], path: Path) -> tuple[pd.DataFrame, str, list[str]]:
+def _one_scale(frame: pd.DataFrame, meta: JsonObject, path: Path) -> tuple[pd.DataFrame, str, list[str]]:
     """Leave only the AU columns of one scale: the metadata's, else the finest that is there."""
     scales = {parsed[1] for name in frame.columns if (parsed := parse_column(name))}
     scale = meta.get("scale") or next((s for s in "rpc" if s in scales), "r")

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from analysis.errors import TableError
-from analysis.files import atomic_path
+from analysis.files import JsonObject, atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ class Table(Protocol):
     frame: pd.DataFrame
 
     @property
-    def meta(self) -> dict[str, Any]:
+    def meta(self) -> JsonObject:
         """Backend, scale, columns; must be JSON."""
 
 
@@ -98,7 +98,7 @@ def _write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
             text.to_csv(file, index=False, header=number == 0, float_format="%.6g", lineterminator="\n")
 
 
-def _write_parquet(frames: Iterable[pd.DataFrame], path: Path, meta: dict[str, Any]) -> None:
+def _write_parquet(frames: Iterable[pd.DataFrame], path: Path, meta: JsonObject) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

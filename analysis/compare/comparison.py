@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.aumatrix import checked_labels
 from analysis.compare.metrics import BINS, METRICS, Totals, interval, observed, recall, scores, totals
@@ -15,6 +16,7 @@ from analysis.compare.paired import paired_tests
 from analysis.compare.probabilities import Predictions, read_predictions
 from analysis.errors import FitError
 from analysis.facs import canonical_emotion
+from analysis.files import JsonObject
 from analysis.people import person_codes, person_draws
 from analysis.results import load_result, save_result
 
@@ -48,7 +50,7 @@ class Comparison:
         `prototypes`, where models were given: see `analysis.compare.prototypes.against_prototypes`.
     """
 
-    facts: dict[str, Any]
+    facts: JsonObject
     tables: dict[str, pd.DataFrame]
 
     @property
@@ -78,9 +80,9 @@ class Comparison:
 
 def compare(
     predictions: Mapping[str, Predictions | pd.DataFrame],
-    y: Any,
+    y: ArrayLike,
     *,
-    groups: Any = None,
+    groups: ArrayLike | None = None,
     level: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
@@ -343,7 +345,7 @@ def divergence(probabilities: np.ndarray) -> np.ndarray:
     """
     from scipy.special import rel_entr
 
-    return rel_entr(probabilities, probabilities.mean(axis=0)).sum(axis=2).mean(axis=0)
+    return np.asarray(rel_entr(probabilities, probabilities.mean(axis=0)).sum(axis=2).mean(axis=0))
 
 
 def _prototypes(models: Mapping[str, Any]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Predictions:
     @property
     def answers(self) -> np.ndarray:
         """The most probable class of each face, (n,) str."""
-        return self.classes[self.probabilities.argmax(axis=1)]
+        return np.asarray(self.classes[self.probabilities.argmax(axis=1)])
 
     def only(self, classes: np.ndarray) -> Predictions:
         """Rule all other classes out: the probabilities of `classes`, scaled to sum to 1.
@@ -102,13 +102,13 @@ def read_predictions(answers: Predictions | pd.DataFrame, name: str = "predictio
 
 
 def _checked(values: np.ndarray, name: str) -> np.ndarray:
-    def refuse(bad: Any, what: str) -> None:
+    def refuse(bad: np.ndarray, what: str) -> None:
         if bad.any():
             first = int(np.flatnonzero(bad)[0])
             raise FitError(f"{name}: {bad.sum()} of {len(bad)} rows {what} (first: row {first})")
 
     refuse(~np.isfinite(values).all(axis=1), "have a probability missing; leave those faces out")
-    refuse((values < 0).any(axis=1), "have a negative probability; logits are no probabilities")
-    sums = values.sum(axis=1)
+    refuse(values.min(axis=1) < 0, "have a negative probability; logits are no probabilities")
+    sums: np.ndarray = values.sum(axis=1)
     refuse(np.abs(sums - 1) > ROUNDING, "have probabilities that do not sum to 1")
-    return values / sums[:, None]
+    return np.asarray(values / sums[:, None])

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.errors import FitError
 from analysis.facs import PROTOTYPES, canonical_emotion, parse_column
 from analysis.facs import column as au_column
+from analysis.logit import MultinomialLogit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.logit import MultinomialLogit
+    from analysis.results import Result
 
 COLUMNS = ("emotion", "source", "au", "expected", "coef", "low", "high", "verdict")
 
 
-def against_prototypes(fitted: Any, level: float = 0.95) -> pd.DataFrame:
+def against_prototypes(fitted: MultinomialLogit | Result | pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Hold class-centred coefficients against the prototypes of `analysis.facs.PROTOTYPES`.
 
     Parameters
@@ -56,7 +57,7 @@ def against_prototypes(fitted: Any, level: float = 0.95) -> pd.DataFrame:
     """
     import pandas as pd
 
-    known = _slopes(fitted, level) if hasattr(fitted, "term_feature_") else _table(fitted, level)
+    known = _slopes(fitted, level) if isinstance(fitted, MultinomialLogit) else _table(fitted, level)
     known = known.assign(emotion=[canonical_emotion(name) for name in known["emotion"]])
     aus = known["au"].unique()
     scale = next((parsed[1] for name in aus if (parsed := parse_column(name))), "r")
@@ -73,9 +74,11 @@ def against_prototypes(fitted: Any, level: float = 0.95) -> pd.DataFrame:
     return table[[*COLUMNS, *(["difference"] if "difference" in table else [])]]
 
 
-def _table(fitted: Any, level: float) -> pd.DataFrame:
-    table = fitted.tables["coefficients"] if hasattr(fitted, "tables") else fitted
-    missing = [name for name in ("emotion", "au", "coef") if name not in getattr(table, "columns", ())]
+def _table(fitted: Result | pd.DataFrame, level: float) -> pd.DataFrame:
+    import pandas as pd
+
+    table: pd.DataFrame = fitted if isinstance(fitted, pd.DataFrame) else fitted.tables["coefficients"]
+    missing = [name for name in ("emotion", "au", "coef") if name not in table]
     if missing:
         raise FitError(f"coefficients: expected a table with emotion, au and coef; no {', '.join(missing)}")
     table = table[table["au"] != ""]
@@ -112,7 +115,7 @@ def _mean_steps(model: MultinomialLogit) -> np.ndarray:
     p = len(low)
     lower, upper = np.tile(model.feature_mean_, (2, p, 1))
     lower[np.diag_indices(p)], upper[np.diag_indices(p)] = low, high
-    return (model.terms_of(upper) - model.terms_of(lower)) / (high - low)[:, None]
+    return np.asarray((model.terms_of(upper) - model.terms_of(lower)) / (high - low)[:, None])
 
 
 def _with_interval(table: pd.DataFrame, level: float) -> pd.DataFrame:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import named_matrix
+from analysis.aumatrix import AURows, named_matrix
 from analysis.compare.metrics import scores, totals
 from analysis.errors import FitError
 from analysis.splits import grouped_folds, rarest
 
 
-def score(classes: np.ndarray, probabilities: np.ndarray, y: Any) -> dict[str, float]:
+class Classifier(Protocol):
+    """A classifier of AUs, such as a `MultinomialLogit`."""
+
+    classes_: np.ndarray
+
+    def fit(self, X: AURows, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+        """Fit to labelled faces."""
+
+    def predict_proba(self, X: AURows) -> np.ndarray:
+        """Compute the probability of each class: (n, K) float64."""
+
+
+def score(classes: np.ndarray, probabilities: np.ndarray, y: ArrayLike) -> dict[str, float]:
     """Score probabilities against labels.
 
     Parameters
@@ -43,13 +56,13 @@ def score(classes: np.ndarray, probabilities: np.ndarray, y: Any) -> dict[str, f
 
 
 def cross_validate(
-    model: Any, X: Any, y: Any, groups: Any = None, folds: int = 5, seed: int = 0
+    model: Classifier, X: AURows, y: ArrayLike, groups: ArrayLike | None = None, folds: int = 5, seed: int = 0
 ) -> dict[str, Any]:
     """Score a model on held-out rows.
 
     Parameters
     ----------
-    model : MultinomialLogit
+    model : Classifier, such as a MultinomialLogit
         Its parameters are used; it is not changed.
     X : AUTable, DataFrame or (n, p) array
         AU values. Rows where an AU has no value are left out.
@@ -96,7 +109,7 @@ def cross_validate(
     return {**score(classes, held_out, y), "folds": folds, "seed": seed, "grouped": groups is not None}
 
 
-def _rows(X: Any, rows: np.ndarray) -> Any:
+def _rows(X: AURows, rows: np.ndarray) -> AURows:
     if hasattr(X, "with_rows"):
         return X.with_rows(rows)
     return X.iloc[rows] if hasattr(X, "iloc") else np.asarray(X)[rows]

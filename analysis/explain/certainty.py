@@ -181,8 +181,8 @@ def _draw(mean: np.ndarray, covariance: np.ndarray, draws: int, seed: list[int])
     """Draw (draws, T) coefficient vectors; the covariance may be singular."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
     factor = vectors * np.sqrt(np.maximum(values, 0.0))
-    return mean + np.random.default_rng(seed).standard_normal((draws, len(mean))) @ factor.T
+    return np.asarray(mean + np.random.default_rng(seed).standard_normal((draws, len(mean))) @ factor.T)
 
 
 def _expit(x: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -x))
+    return np.asarray(np.exp(-np.logaddexp(0.0, -x)))

@@ -74,16 +74,16 @@ class Problem:
 
     def scores(self, values: np.ndarray) -> np.ndarray:
         """Compute the logits (n, K) of (n, p) AU values."""
-        return self.model.terms_of(values) @ self.model.coef_.T + self.model.intercept_
+        return np.asarray(self.model.terms_of(values) @ self.model.coef_.T + self.model.intercept_)
 
     def leads(self, values: np.ndarray) -> np.ndarray:
         """How far the goal's logit lies above each other class's: (n, K - 1) for (n, p) AU values."""
         scores = self.scores(values)
-        return scores[:, [self.goal]] - np.delete(scores, self.goal, axis=1)
+        return np.asarray(scores[:, [self.goal]] - np.delete(scores, self.goal, axis=1))
 
     def reached(self, values: np.ndarray) -> np.ndarray:
         """Which of (n, p) AU values the model gives the goal: (n,) bool."""
-        return self.leads(values).min(axis=1) >= NEARLY * self.margin
+        return np.asarray(self.leads(values).min(axis=1) >= NEARLY * self.margin)
 
     def settled(self, values: np.ndarray) -> np.ndarray | None:
         """Bring AU values within limits and take back what hardly moved; None where they miss the goal."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.aumatrix import aligned
+from analysis.aumatrix import AURows, FaceAUs, aligned, is_measured
 from analysis.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 4096
 
 
 def contributions(
-    model: MultinomialLogit, X: Any, baseline: Baseline = "population", *, person: Any = None
+    model: MultinomialLogit, X: AURows, baseline: Baseline = "population", *, person: FaceAUs | None = None
 ) -> np.ndarray:
     """Compute what each AU of each face adds to each class's centred logit.
 
@@ -87,7 +87,7 @@ class Reference:
     terms: np.ndarray
     parts: np.ndarray
 
-    def rows(self, rows: Any) -> Reference:
+    def rows(self, rows: slice | np.ndarray) -> Reference:
         """Take some faces' rows; what is one row for all stays so."""
         if len(self.features) == 1:
             return self
@@ -111,7 +111,9 @@ class Shares:
     feature: np.ndarray
 
 
-def find_reference(model: MultinomialLogit, baseline: Baseline, person: Any = None, n: int = 1) -> Reference:
+def find_reference(
+    model: MultinomialLogit, baseline: Baseline, person: FaceAUs | None = None, n: int = 1
+) -> Reference:
     """Find what faces are compared with.
 
     Parameters
@@ -182,7 +184,7 @@ def share_out(model: MultinomialLogit, values: np.ndarray, reference: Reference)
 
 def indicator(group: np.ndarray, count: int) -> np.ndarray:
     """Mark (S,) group numbers as (S, count) float64 ones; a number below 0 is in no group."""
-    return (group[:, None] == np.arange(count)).astype(float)
+    return np.asarray((group[:, None] == np.arange(count)).astype(float))
 
 
 def _neutral_class(model: MultinomialLogit) -> int:
@@ -193,10 +195,10 @@ def _neutral_class(model: MultinomialLogit) -> int:
     return int(neutral[0])
 
 
-def _person_rows(model: MultinomialLogit, person: Any, n: int) -> np.ndarray:
+def _person_rows(model: MultinomialLogit, person: FaceAUs | None, n: int) -> np.ndarray:
     if person is None:
         raise ModelError("baseline 'person': no neutral face of the person; give it as person=")
-    if hasattr(person, "columns") or hasattr(person, "au_columns") or np.ndim(person) == 2:
+    if not isinstance(person, Mapping) and (is_measured(person) or np.ndim(person) == 2):
         rows = aligned(person, model)
         if len(rows) not in (1, n):
             raise ModelError(f"person: expected one row or one for each of {n} faces, got {len(rows)}")
@@ -204,7 +206,7 @@ def _person_rows(model: MultinomialLogit, person: Any, n: int) -> np.ndarray:
     return _given(model, person, "person")[None]
 
 
-def _given(model: MultinomialLogit, given: Any, parameter: str) -> np.ndarray:
+def _given(model: MultinomialLogit, given: FaceAUs, parameter: str) -> np.ndarray:
     """Read one face's AU values (p,) out of a mapping, a Series or an array."""
     names = model.feature_names_in_.tolist()
     given = given.to_dict() if hasattr(given, "to_dict") else given

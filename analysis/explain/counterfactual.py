@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.aumatrix import aligned
+from analysis.aumatrix import FaceAUs, aligned
 from analysis.errors import ModelError
 from analysis.explain.change_problem import Found, Problem, one_au
 from analysis.explain.given import class_number, one_row
 from analysis.explain.search import fewest_aus, least_squares
 from analysis.facs import SCALE_RANGES, parse_column, plain_name, short_name
+from analysis.files import JsonObject
 from analysis.likelihood.maximum import softmax
 from analysis.rounding import percent
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from analysis.logit import MultinomialLogit
 
@@ -116,7 +118,7 @@ class Counterfactual:
         columns = ["answer", "target", "kind", "exists", "exact", "reason", "au", "name"]
         return pd.DataFrame(self.rows(), columns=[*columns, "before", "after", "probability"])
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[JsonObject]:
         """Return the rows of `to_frame`."""
         rows = []
         for way in self.ways:
@@ -129,7 +131,7 @@ class Counterfactual:
                 rows.append(head)
         return rows
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Lay it out as JSON would hold it."""
         return {
             "answer": self.answer,
@@ -153,16 +155,16 @@ class Counterfactual:
             ],
         }
 
-    def plot(self, **options: Any) -> Any:
-        """Draw the changes; options as for `analysis.plots.counterfactual`."""
+    def plot(self, top: int = 20) -> Figure:
+        """Draw the changes; `top` as for `analysis.plots.counterfactual`."""
         from analysis import plots
 
-        return plots.counterfactual(self, **options)
+        return plots.counterfactual(self, top=top)
 
 
 def counterfactual(
     model: MultinomialLogit,
-    x: Any,
+    x: FaceAUs,
     *,
     to: str | None = None,
     kinds: Collection[str] = KINDS,

@@ -13,6 +13,7 @@ from analysis.errors import ModelError
 from analysis.explain.certainty import critical
 from analysis.explain.rationale import rationale
 from analysis.facs import plain_name, region
+from analysis.files import JsonObject
 from analysis.results import plain
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class FaceExplanation:
     region_contrast: np.ndarray
     pair_columns: tuple[tuple[str, str], ...] = ()
     pair_parts: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
-    certainty: dict[str, Any] | None = None
+    certainty: JsonObject | None = None
     validity: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     model: MultinomialLogit | None = field(default=None, repr=False)
@@ -188,7 +189,7 @@ class FaceExplanation:
         table.insert(1, "rival", self.rival)
         return table
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Lay the explanation out as JSON would hold it; AUs by the size of their contribution."""
         return {
             "target": self.target,
@@ -259,7 +260,7 @@ class FaceExplanation:
             return plots.counterfactual(self.counterfactual(), **options)
         raise ModelError(f"kind: expected 'waterfall', 'contrast' or 'counterfactual', got {kind!r}")
 
-    def _rows(self) -> list[dict[str, Any]]:
+    def _rows(self) -> list[JsonObject]:
         order = np.argsort(-np.abs(self.contribution), kind="stable")
         interval, contrast_interval = self.interval, self.contrast_interval
         numbers = np.column_stack(
@@ -281,7 +282,7 @@ class FaceExplanation:
             for au, row in zip((self.au_columns[j] for j in order), numbers, strict=True)
         ]
 
-    def _region_rows(self) -> list[dict[str, Any]]:
+    def _region_rows(self) -> list[JsonObject]:
         interval = _around(self.region_contribution, self.region_se, self.level)
         aus: dict[str, list[str]] = {}
         for au in self.au_columns:
@@ -299,7 +300,7 @@ class FaceExplanation:
             for i in np.argsort(-np.abs(self.region_contribution), kind="stable")
         ]
 
-    def _pair_rows(self) -> list[dict[str, Any]]:
+    def _pair_rows(self) -> list[JsonObject]:
         return [
             {
                 **{"au_a": self.pair_columns[m][0], "au_b": self.pair_columns[m][1]},
@@ -316,5 +317,5 @@ def _around(middle: np.ndarray, se: np.ndarray, level: float) -> np.ndarray:
     return np.column_stack([middle - reach, middle + reach])
 
 
-def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+def _without_nan(row: JsonObject) -> JsonObject:
     return {key: None if value != value else value for key, value in row.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.aumatrix import aligned
+from analysis.aumatrix import AURows, FaceAUs, aligned
 from analysis.errors import ModelError
 from analysis.explain.certainty import (
     critical,
@@ -50,12 +50,12 @@ _NO_COVARIANCE = "the model keeps no covariance (it has too many terms): no erro
 
 def explain(
     model: MultinomialLogit,
-    x: Any,
+    x: FaceAUs,
     *,
     target: str | None = None,
     rival: str | None = None,
     baseline: Baseline = "population",
-    person: Any = None,
+    person: FaceAUs | None = None,
     level: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
@@ -119,12 +119,12 @@ def explain(
 
 def explain_many(
     model: MultinomialLogit,
-    X: Any,
+    X: AURows,
     *,
     target: str | None = None,
     rival: str | None = None,
     baseline: Baseline = "population",
-    person: Any = None,
+    person: FaceAUs | None = None,
     level: float = 0.95,
     draws: int = 0,
     seed: int = 0,
@@ -272,10 +272,12 @@ class _Batch:
         return np.arange(len(self.model.feature_names_in_))
 
     def _weighed(self, classes: np.ndarray) -> np.ndarray:
-        return self.shares.values * self.model.coef_[classes][:, self.shares.term]
+        return np.asarray(self.shares.values * self.model.coef_[classes][:, self.shares.term])
 
     def _sums(self, classes: np.ndarray, group: np.ndarray) -> np.ndarray:
-        return self._weighed(classes) @ indicator(group[self.shares.feature], int(group.max()) + 1)
+        return np.asarray(
+            self._weighed(classes) @ indicator(group[self.shares.feature], int(group.max()) + 1)
+        )
 
     def _interval(self, middle: np.ndarray, rivals: np.ndarray | None) -> np.ndarray:
         se = standard_errors(self.model, whole(self.terms), self.targets, rivals)[:, 0]
@@ -293,7 +295,9 @@ class _Batch:
         return tuple((columns[i], columns[j]) for i, j in found), sides
 
     def _joint(self, sides: np.ndarray, pairs: int) -> np.ndarray:
-        return (self._weighed(self.targets) @ indicator(sides, 2 * pairs)).reshape(len(self.values), pairs, 2)
+        return np.asarray(
+            (self._weighed(self.targets) @ indicator(sides, 2 * pairs)).reshape(len(self.values), pairs, 2)
+        )
 
 
 def _chosen(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.aumatrix import AURows, FaceAUs, is_measured
 from analysis.errors import ModelError
 from analysis.facs import canonical_emotion
 
@@ -23,12 +24,10 @@ def class_number(model: MultinomialLogit, name: str, parameter: str) -> int:
     raise ModelError(f"{parameter}: the model knows {', '.join(classes)}, not {name!r}")
 
 
-def one_row(x: Any) -> Any:
+def one_row(x: FaceAUs) -> AURows:
     """Make one row of a mapping, a Series or a flat array; leave tables as they are."""
-    if isinstance(x, Mapping) or (
-        hasattr(x, "to_frame") and hasattr(x, "index") and not hasattr(x, "columns")
-    ):
-        import pandas as pd
+    import pandas as pd
 
+    if isinstance(x, Mapping | pd.Series):
         return pd.DataFrame([dict(x)])
-    return x if hasattr(x, "columns") or hasattr(x, "au_columns") else np.atleast_2d(x)
+    return x if isinstance(x, pd.DataFrame) or is_measured(x) else np.atleast_2d(x)

@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.explain.change_problem import Found, Pieces, Problem, descend, nearest, starts
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 _SECONDS = 10.0
 _INFEASIBLE = 2
@@ -66,7 +69,7 @@ def _within(problem: Problem, best: np.ndarray) -> Problem:
     return replace(problem, low=low, high=np.minimum(problem.high, problem.values + far))
 
 
-def _solve(problem: Problem, cost: np.ndarray, touch: list[np.ndarray]) -> Any:
+def _solve(problem: Problem, cost: np.ndarray, touch: list[np.ndarray]) -> OptimizeResult:
     """Minimise `cost` over [share, whether] of each piece and, with tangents, the squares of the moves."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analysis.aumatrix import AURows
 from analysis.errors import AnalysisError, FitError
+from analysis.files import JsonObject
 from analysis.inference.diagnostics import Diagnosis, collinearity, diagnose
 from analysis.inference.sample import Sample, sample_of
 from analysis.inference.uncertainty import Columns, Likelihood, Resampled, jackknifed, likelihood, resampled
@@ -40,7 +43,7 @@ class Inference:
         nowhere a column `z`, `p`, `p_holm` or `p_bh`.
     """
 
-    facts: dict[str, Any]
+    facts: JsonObject
     tables: dict[str, pd.DataFrame] = field(repr=False)
 
     @property
@@ -84,11 +87,11 @@ class Inference:
 
 def infer(
     model: FittedLogit,
-    X: Any,
-    y: Any,
+    X: AURows,
+    y: ArrayLike,
     *,
-    groups: Any = None,
-    reference: Any = None,
+    groups: ArrayLike | None = None,
+    reference: str | int | None = None,
     errors: str = "auto",
     level: float = 0.95,
     draws: int | None = None,
@@ -176,7 +179,7 @@ _JOINT_TESTS = {"model": "likelihood ratio", "robust": "Wald, chi-squared", "clu
 _INDEPENDENT = "rows count as independent; name who each row shows (groups) where people occur in several"
 
 
-def _checked_errors(errors: str, groups: Any) -> str:
+def _checked_errors(errors: str, groups: ArrayLike | None) -> str:
     if errors not in ERRORS:
         raise AnalysisError(f"errors: expected one of {', '.join(ERRORS)}, got {errors!r}")
     if errors == "cluster" and groups is None:
@@ -186,7 +189,7 @@ def _checked_errors(errors: str, groups: Any) -> str:
     return "model" if groups is None else "cluster"
 
 
-def _place(reference: Any, classes: np.ndarray) -> int:
+def _place(reference: str | int | None, classes: np.ndarray) -> int:
     names = [str(name) for name in classes]
     if reference is None:
         return names.index("neutral") if "neutral" in names else 0
@@ -200,7 +203,7 @@ def _presence(model: FittedLogit, sample: Sample) -> bool:
 
 
 def _penalised(
-    model: FittedLogit, sample: Sample, X: Any, y: Any, groups: Any
+    model: FittedLogit, sample: Sample, X: AURows, y: ArrayLike, groups: ArrayLike | None
 ) -> tuple[FittedLogit, Sample, list[str]]:
     if model.alpha_ > 0:
         return model, sample, []
@@ -220,18 +223,18 @@ def _own(model: FittedLogit) -> np.ndarray:
     return np.column_stack([model.intercept_, model.coef_])
 
 
-def _method(found: Likelihood | Resampled, errors: str, groups: Any) -> dict[str, Any]:
+def _method(found: Likelihood | Resampled, errors: str, groups: ArrayLike | None) -> JsonObject:
     if isinstance(found, Likelihood):
         return {"valid": True, "method": "maximum likelihood", "errors": errors, "draws": 0}
     method = f"ridge, bootstrap over {'rows' if groups is None else 'people'}"
     return {"valid": False, "method": method, "errors": "bootstrap", "draws": len(found.draws)}
 
 
-def _fit_statistics(sample: Sample, log_likelihood: float, found: Likelihood | Resampled) -> dict[str, Any]:
+def _fit_statistics(sample: Sample, log_likelihood: float, found: Likelihood | Resampled) -> JsonObject:
     n, K, T = len(sample.codes), len(sample.classes), len(sample.design.terms.names)
     null = sample.null_log_likelihood
     cox_snell = -np.expm1(2 * (null - log_likelihood) / n)
-    facts: dict[str, Any] = {"log_likelihood": log_likelihood, "null_log_likelihood": null}
+    facts: JsonObject = {"log_likelihood": log_likelihood, "null_log_likelihood": null}
     facts |= {"mcfadden": 1 - log_likelihood / null, "cox_snell": float(cox_snell)}
     facts["nagelkerke"] = float(cox_snell / -np.expm1(2 * null / n))
     if not isinstance(found, Likelihood):
@@ -248,7 +251,7 @@ def _fit_statistics(sample: Sample, log_likelihood: float, found: Likelihood | R
     return facts
 
 
-def _notes(found: Likelihood | Resampled, groups: Any, draws: int | None) -> list[str]:
+def _notes(found: Likelihood | Resampled, groups: ArrayLike | None, draws: int | None) -> list[str]:
     notes = [] if groups is not None else [_INDEPENDENT]
     if isinstance(found, Resampled):
         notes.append(_PENALISED)
@@ -279,7 +282,7 @@ def _tables(
     return tables | {"checks": diagnosis.checks, "separation": diagnosis.separation}
 
 
-def _frame(emotions: Any, labels: dict[str, Any], columns: Columns, value: str) -> pd.DataFrame:
+def _frame(emotions: np.ndarray, labels: dict[str, np.ndarray], columns: Columns, value: str) -> pd.DataFrame:
     import pandas as pd
 
     order = [name for name in ("value", "se", "z", "p", "low", "high") if name in columns]

@@ -96,7 +96,7 @@ def _slope(terms: Terms, values: np.ndarray, j: int, t: int) -> np.ndarray:
     if other < 0:
         return slope
     factor = values[:, other]
-    return slope * (factor if np.isnan(other_knot) else np.maximum(factor - other_knot, 0.0))
+    return np.asarray(slope * (factor if np.isnan(other_knot) else np.maximum(factor - other_knot, 0.0)))
 
 
 def _add_slopes(
@@ -159,4 +159,4 @@ def _alone(weighted: np.ndarray, p: np.ndarray) -> np.ndarray:
     K = p.shape[1]
     result = -weighted[:, :, None] * p[:, None, :]
     result[:, np.arange(K), np.arange(K)] += weighted
-    return result.reshape(len(p), -1)
+    return np.asarray(result.reshape(len(p), -1))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import aligned, checked_labels, named_matrix
+from analysis.aumatrix import AURows, aligned, checked_labels, named_matrix
 from analysis.errors import AnalysisError
 from analysis.likelihood.design import Design
 from analysis.likelihood.fitted import FittedLogit, fitted_design
@@ -43,7 +44,7 @@ class Sample(NamedTuple):
     @property
     def targets(self) -> np.ndarray:
         """Classes as (n, K) float64 of 0 and 1."""
-        return np.eye(len(self.classes))[self.codes]
+        return np.asarray(np.eye(len(self.classes))[self.codes])
 
     @property
     def head_count(self) -> int | None:
@@ -57,7 +58,7 @@ class Sample(NamedTuple):
         return float(counts @ np.log(counts / len(self.codes)))
 
 
-def sample_of(model: FittedLogit, X: Any, y: Any, groups: Any = None) -> Sample:
+def sample_of(model: FittedLogit, X: AURows, y: ArrayLike, groups: ArrayLike | None = None) -> Sample:
     """Find the rows that a model was fitted on, and check that it was on these.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def _margins(ones: np.ndarray, codes: np.ndarray, parameters: np.ndarray) -> np.
     scores = ones @ parameters.T
     rows = np.arange(len(ones))
     others = np.arange(parameters.shape[0] - 1) + (np.arange(parameters.shape[0] - 1) >= codes[:, None])
-    return scores[rows, codes][:, None] - scores[rows[:, None], others]
+    return np.asarray(scores[rows, codes][:, None] - scores[rows[:, None], others])
 
 
 def _programme(
@@ -130,7 +130,7 @@ def _solve(
     starts = np.arange(0, entries.size + 1, 2 * width)
     matrix = csr_array((entries.ravel(), columns.ravel(), starts), shape=(len(chosen), K * width))
     bounds = [(0.0, 0.0)] * width + [(-1.0, 1.0)] * ((K - 1) * width)  # the first class is the origin
-    answer: Any = linprog(
+    answer = linprog(
         gain.ravel() / np.abs(gain).max(),
         A_ub=matrix,
         b_ub=np.zeros(len(chosen)),

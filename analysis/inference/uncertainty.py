@@ -119,7 +119,7 @@ class Likelihood(NamedTuple):
     def _tested(self, value: np.ndarray, variance: np.ndarray) -> Columns:
         from scipy import stats
 
-        law: Any = stats.norm if self.people is None else stats.t(self.people - 1)
+        law = stats.norm if self.people is None else stats.t(self.people - 1)
         se = np.sqrt(variance)
         z = value / se
         reach = law.ppf((1 + self.level) / 2) * se
@@ -224,7 +224,7 @@ def _jackknife(
             steps.append(np.linalg.solve(information - own, (residuals[rows].T @ x).ravel()))
         except np.linalg.LinAlgError:
             raise FitError("without one of the people, some coefficient has no estimate") from None
-    return np.transpose(steps) @ np.array(steps) * (len(counts) - 1) / len(counts)
+    return np.asarray(np.transpose(steps) @ np.array(steps) * (len(counts) - 1) / len(counts))
 
 
 class Resampled(NamedTuple):

@@ -21,7 +21,7 @@ def contrasts(K: int) -> np.ndarray:
     for column in range(K - 1):
         basis[: column + 1, column] = 1.0
         basis[column + 1, column] = -(column + 1.0)
-    return basis / np.linalg.norm(basis, axis=0)
+    return np.asarray(basis / np.linalg.norm(basis, axis=0))
 
 
 def covariance(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from analysis.errors import FitError
 from analysis.likelihood.maximum import maximise, softmax
 from analysis.likelihood.mixture import knot_systems, mixture, products, ramps, system_count
 from analysis.likelihood.terms import Functions, Terms, make_terms, single_functions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
+Pairs: TypeAlias = "str | Sequence[tuple[str, str]]"
+"""'auto', or which AUs are multiplied with which."""
 
 PAIR_PENALTY = 30.0
 """How much more strongly the coefficients of pairs are drawn to zero than those of single AUs."""
@@ -48,7 +55,7 @@ class Design(NamedTuple):
     """
 
     terms: Terms
-    mixture: Any
+    mixture: csc_array
     mean: np.ndarray
     scale: np.ndarray
 
@@ -57,11 +64,11 @@ class Design(NamedTuple):
         columns = (self.mixture.T @ self.terms(X).T).T
         columns -= self.mean
         columns /= self.scale
-        return columns
+        return np.asarray(columns)
 
     def to_terms(self, parameters: np.ndarray) -> np.ndarray:
         """Turn (..., C + 1) parameters of columns, the intercept first, into (..., T + 1) of terms."""
-        return parameters @ self.matrix().T
+        return np.asarray(parameters @ self.matrix().T)
 
     def from_terms(self, parameters: np.ndarray) -> np.ndarray:
         """Turn (..., T + 1) parameters of terms, as `to_terms` made them, back into (..., C + 1)."""
@@ -75,7 +82,7 @@ class Design(NamedTuple):
         return matrix
 
 
-def design(problem: Problem, kind: str, knots: Any, pairs: Any, mixed: bool) -> Design:
+def design(problem: Problem, kind: str, knots: Sequence[float], pairs: Pairs, mixed: bool) -> Design:
     """Choose the terms on training rows, and standardise them.
 
     Parameters
@@ -183,7 +190,7 @@ def strongest_pairs(problem: Problem, singles: Functions) -> list[tuple[str, str
     return [pairs[i] for i in kept]
 
 
-def _known(pairs: Any, names: list[str]) -> list[tuple[str, str]]:
+def _known(pairs: Sequence[tuple[str, str]], names: list[str]) -> list[tuple[str, str]]:
     """Put each pair in the order of names, so that the order in which it was told does not matter."""
     ordered = []
     for pair in pairs:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import AUModel
+from analysis.aumatrix import AUModel, AURows
 from analysis.likelihood.design import Design, standardised
 from analysis.likelihood.mixture import system_count
 from analysis.likelihood.terms import Terms
@@ -37,7 +38,7 @@ class FittedLogit(AUModel, Protocol):
     def set_params(self, **params: Any) -> Self:
         """Set constructor arguments."""
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None) -> Self:
+    def fit(self, X: AURows, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
         """Fit to labelled faces."""
 
 

@@ -24,7 +24,7 @@ class Estimate(NamedTuple):
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Turn (n, K) scores into probabilities; rows of NaN stay NaN."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def maximise(

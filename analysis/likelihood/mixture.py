@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.likelihood.terms import Terms
 
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
+
 Systems = list[dict[int, list[int]]]
 
 
-def system_count(knots: Any) -> int:
+def system_count(knots: Sequence[float]) -> int:
     """Say in how many systems of ramps knots are used: two knots each, more make systems that overlap."""
     return max(1, len(knots) // 2)
 
@@ -53,7 +56,7 @@ def ramps(features: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def mixture(terms: Terms, X: np.ndarray, count: int) -> Any:
+def mixture(terms: Terms, X: np.ndarray, count: int) -> csc_array:
     """Express the penalised columns by terms.
 
     Parameters

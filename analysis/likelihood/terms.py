@@ -13,8 +13,10 @@ KINDS = ("linear", "hinges", "pairs")
 KNOT_QUANTILES = (0.5, 0.85)
 """Where hinges bend: AU intensities sit near zero, so that most of their shape lies above the median."""
 
-Functions = list[tuple[int, float, str]]
-"""Functions of one AU: its number, the knot (NaN for the AU itself), the name."""
+Function = tuple[int, float, str]
+"""Of one AU: its number, the knot (NaN for the AU itself), the name."""
+
+Functions = list[Function]
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def single_functions(X: np.ndarray, names: Sequence[str], quantiles: Sequence[fl
     return found
 
 
-def make_terms(singles: Functions, products: Sequence[tuple[tuple, tuple]] = ()) -> Terms:
+def make_terms(singles: Functions, products: Sequence[tuple[Function, Function]] = ()) -> Terms:
     """Assemble terms.
 
     Parameters
@@ -184,11 +186,11 @@ def independent(Z: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
     upper = qr(centred, mode="r", check_finite=False)[0]
     left_over = np.zeros(Z.shape[1])
     left_over[: min(upper.shape)] = np.abs(np.diagonal(upper))
-    return left_over > tolerance * np.sqrt(len(Z))
+    return np.asarray(left_over > tolerance * np.sqrt(len(Z)))
 
 
 def _functions(X: np.ndarray, feature: np.ndarray, knot: np.ndarray) -> np.ndarray:
     bent = ~np.isnan(knot)
     columns = X[:, feature]
     columns -= np.where(bent, knot, 0.0)
-    return np.maximum(columns, np.where(bent, 0.0, -np.inf), out=columns)
+    return np.asarray(np.maximum(columns, np.where(bent, 0.0, -np.inf), out=columns))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from analysis.aumatrix import AURows
 from analysis.likelihood.terms import Terms
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 
 class Estimator:
@@ -38,16 +43,17 @@ class Estimator:
             setattr(self, name, value)
         return self
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: AURows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the share of rows that are labelled right."""
         right = self.predict(X) == np.asarray(y)
-        return float(np.average(right, weights=sample_weight))
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        return float(np.average(right, weights=weights))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: AURows) -> np.ndarray:
         """Name a class for each row."""
         raise NotImplementedError
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
         return Tags(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.aumatrix import NamedMatrix
 from analysis.errors import FitError
@@ -39,7 +40,7 @@ def fit_rows(
     matrix: NamedMatrix,
     classes: np.ndarray,
     targets: np.ndarray,
-    groups: Any,
+    groups: ArrayLike | None,
     weights: np.ndarray | None,
 ) -> None:
     """Fit `model` and set its attributes; see `MultinomialLogit.fit`.
@@ -197,7 +198,7 @@ def _drop(
     return values[:, kept], [name for name in names if name not in gone]
 
 
-def _checked_groups(groups: Any, rows: int) -> np.ndarray | None:
+def _checked_groups(groups: ArrayLike | None, rows: int) -> np.ndarray | None:
     if groups is None:
         return None
     groups = np.asarray(groups)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import aligned, checked_labels, checked_shares, checked_weights, named_matrix
+from analysis.aumatrix import AURows, aligned, checked_labels, checked_shares, checked_weights, named_matrix
 from analysis.errors import ModelError
 from analysis.likelihood.maximum import softmax
 from analysis.likelihood.terms import KNOT_QUANTILES
@@ -145,7 +146,14 @@ class MultinomialLogit(LogitAttributes):
         """Number of columns seen in `fit`."""
         return len(self.input_names_)
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: AURows,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Fit to labelled faces.
 
         Parameters
@@ -179,7 +187,13 @@ class MultinomialLogit(LogitAttributes):
         return self
 
     def fit_soft(
-        self, X: Any, probabilities: Any, classes: Any, *, groups: Any = None, sample_weight: Any = None
+        self,
+        X: AURows,
+        probabilities: ArrayLike,
+        classes: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Fit to probabilities, such as another classifier's answers.
 
@@ -212,7 +226,7 @@ class MultinomialLogit(LogitAttributes):
         fit_rows(self, matrix, labels, targets, groups, weights)
         return self
 
-    def basis(self, X: Any) -> np.ndarray:
+    def basis(self, X: AURows) -> np.ndarray:
         """Evaluate the model's terms.
 
         Parameters
@@ -233,7 +247,7 @@ class MultinomialLogit(LogitAttributes):
         """
         return self.terms_of(aligned(X, self))
 
-    def logits(self, X: Any) -> np.ndarray:
+    def logits(self, X: AURows) -> np.ndarray:
         """Compute the centred logits.
 
         Parameters
@@ -246,9 +260,9 @@ class MultinomialLogit(LogitAttributes):
         (n, K) float64 ndarray
             Rows sum to zero; NaN where an AU has no value.
         """
-        return self.basis(X) @ self.coef_.T + self.intercept_
+        return np.asarray(self.basis(X) @ self.coef_.T + self.intercept_)
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: AURows) -> np.ndarray:
         """Compute what scikit-learn's scorers rank by.
 
         Parameters
@@ -264,7 +278,7 @@ class MultinomialLogit(LogitAttributes):
         scores = self.logits(X)
         return scores if scores.shape[1] > 2 else scores[:, 1] - scores[:, 0]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: AURows) -> np.ndarray:
         """Compute the probability of each class.
 
         Parameters
@@ -279,7 +293,7 @@ class MultinomialLogit(LogitAttributes):
         """
         return softmax(self.logits(X))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: AURows) -> np.ndarray:
         """Name the most probable class.
 
         Parameters
@@ -304,7 +318,7 @@ class MultinomialLogit(LogitAttributes):
             if labels.dtype.kind != "U":
                 raise ModelError(f"{failed.sum()} rows have an AU without a value: leave them out")
             labels[failed] = ""
-        return labels
+        return np.asarray(labels)
 
     def coefficients(self) -> pd.DataFrame:
         """Lay out the coefficients.
@@ -330,7 +344,7 @@ class MultinomialLogit(LogitAttributes):
             }
         )
 
-    def inference(self, X: Any, y: Any, **options: Any) -> Inference:
+    def inference(self, X: AURows, y: ArrayLike, **options: Any) -> Inference:
         """Infer from labelled faces what each AU says of each emotion; see `analysis.inference.infer`."""
         from analysis.inference import infer
 

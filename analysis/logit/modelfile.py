@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from analysis.errors import ModelError
-from analysis.files import atomic_path
+from analysis.files import JsonObject, atomic_path
 from analysis.likelihood.covariance import completed
 from analysis.logit.estimator import LogitAttributes
 
@@ -53,7 +53,7 @@ def save(model: LogitAttributes, path: str | Path) -> Path:
     """
     if not hasattr(model, "coef_"):
         raise ModelError("the model is not fitted: call fit before save")
-    content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "parameters": model.get_params()}
+    content: JsonObject = {"format": FORMAT, "version": VERSION, "parameters": model.get_params()}
     content["classes"] = model.classes_.tolist()
     content |= {name.rstrip("_"): getattr(model, name) for name in (*_TEXT, *_LISTS, *_NUMBERS)}
     content["scores"], content["alpha_path"] = model.scores_, model.alpha_path_
@@ -95,7 +95,7 @@ def load(make: type[Model], path: str | Path) -> Model:
     return model
 
 
-def _check(model: LogitAttributes, content: dict[str, Any]) -> None:
+def _check(model: LogitAttributes, content: JsonObject) -> None:
     """Raise `ValueError` for parts that do not belong together."""
     classes, p = content["classes"], len(model.feature_names_in_)
     plain = isinstance(classes, list) and all(isinstance(name, (str, int)) and name != "" for name in classes)
@@ -120,7 +120,7 @@ def _check(model: LogitAttributes, content: dict[str, Any]) -> None:
             raise ValueError(f"{name.rstrip('_')} holds numbers that are missing or infinite")
 
 
-def _parameters(saved: dict[str, Any]) -> dict[str, Any]:
+def _parameters(saved: JsonObject) -> JsonObject:
     """Make tuples of lists, as the constructor had them."""
     parameters = dict(saved)
     if "knots" in saved:
@@ -130,7 +130,7 @@ def _parameters(saved: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
-def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:
+def _of_version_1(content: JsonObject) -> JsonObject:
     """Fill in what models of single AUs had no need to say."""
     T, K = len(content["term_names"]), len(content["classes"])
     return content | {
@@ -147,7 +147,8 @@ def _triangle(model: LogitAttributes) -> list[float] | None:
     if model.covariance_ is None:
         return None
     size = len(model.covariance_) // len(model.classes_) * (len(model.classes_) - 1)
-    return model.covariance_[:size, :size][np.tril_indices(size)].tolist()
+    lower: list[float] = model.covariance_[:size, :size][np.tril_indices(size)].tolist()
+    return lower
 
 
 def _covariance(triangle: list[float] | None, K: int, width: int) -> np.ndarray | None:
@@ -167,11 +168,11 @@ def _file(path: str | Path) -> Path:
     return path if path.suffix == ".json" else path / "model.json"
 
 
-def _content(file: Path) -> dict[str, Any]:
+def _content(file: Path) -> JsonObject:
     if not file.is_file():
         raise ModelError(f"{file}: no such file; expected a model, as 'feat-pipeline fit' writes it")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content: JsonObject = json.loads(file.read_text(encoding="utf-8"))
         json.dumps(content, ensure_ascii=False).encode()  # half a character pair cannot be written or shown
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file}: not readable as JSON ({error})") from None
@@ -186,7 +187,7 @@ def _content(file: Path) -> dict[str, Any]:
     return content
 
 
-def _dump(content: dict[str, Any]) -> str:
+def _dump(content: JsonObject) -> str:
     """One line a key, so that a person can read the file and a diff stays short."""
     lines = (
         f"  {json.dumps(key)}: {json.dumps(_without_nan(value), ensure_ascii=False, default=float)}"
@@ -195,7 +196,7 @@ def _dump(content: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _without_nan(value: Any) -> Any:
+def _without_nan(value: object) -> object:
     """JSON knows no NaN: null stands for it."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def choose_alpha(
     return ALPHAS[best], path, _notes(best, groups)
 
 
-def _path(train: Problem, values: np.ndarray, terms: dict[str, Any], max_iter: int) -> Any:
+def _path(train: Problem, values: np.ndarray, terms: dict[str, Any], max_iter: int) -> Iterator[np.ndarray]:
     """Predict (n, p) held-out values at one strength after another."""
     basis = design(train, **terms, mixed=True)
     Z, held_out = basis(train.values), basis(values)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
 
-from analysis.display import RESIDUAL_SHOWN, as_record, au_title, signed
+import numpy as np
+
+from analysis.display import RESIDUAL_SHOWN, Explained, as_record, au_title, signed
 from analysis.facs import short_name
 from analysis.html.bars import NO_ANSWER, au_groups, probability_rows
 from analysis.html.pictures import picture_uri
@@ -27,7 +29,59 @@ _BASELINES = {
 }
 
 
-def explanation_html(explanation: Any, *, answer: Any = None) -> str:
+class ShownAnswer(Protocol):
+    """What is shown of an `analysis.surrogate.answer.AnswerExplanation`."""
+
+    @property
+    def classifier(self) -> str:
+        """Whose answer it is."""
+
+    @property
+    def probability(self) -> float:
+        """How probable the classifier holds its answer."""
+
+    @property
+    def rationale(self) -> str:
+        """The answer and its reasons in one line."""
+
+
+class ShownPrediction(Protocol):
+    """What is shown of a `feat_pipeline.FacePrediction`, which says what each name holds."""
+
+    @property
+    def input(self) -> str:
+        """The photo or video."""
+
+    @property
+    def time_s(self) -> float:
+        """Of the frame, in seconds."""
+
+    @property
+    def face(self) -> int:
+        """Number in the frame."""
+
+    @property
+    def confidence(self) -> float:
+        """Of the detector."""
+
+    @property
+    def crop_rgb(self) -> np.ndarray:
+        """The face: (h, w, 3) uint8."""
+
+    @property
+    def aus(self) -> Mapping[str, float]:
+        """AU column to value."""
+
+    @property
+    def probabilities(self) -> Mapping[str, Mapping[str, float]]:
+        """Model to emotion to probability."""
+
+    @property
+    def explanations(self) -> Mapping[str, Explained]:
+        """Model to explanation."""
+
+
+def explanation_html(explanation: Explained, *, answer: ShownAnswer | None = None) -> str:
     """Show one explanation: the answer, its probabilities, and the Action Units for and against it.
 
     Parameters
@@ -55,14 +109,13 @@ def explanation_html(explanation: Any, *, answer: Any = None) -> str:
     )
 
 
-def prediction_html(prediction: Any) -> str:
+def prediction_html(prediction: ShownPrediction) -> str:
     """Show one face: its crop, the answers of every model, and the reasons.
 
     Parameters
     ----------
-    prediction : FacePrediction
-        Anything with ``input, frame, time_s, face, confidence, aus, crop_rgb, probabilities`` and
-        ``explanations``.
+    prediction : ShownPrediction
+        Such as a `FacePrediction`.
 
     Returns
     -------
@@ -103,7 +156,7 @@ def _share(said: Mapping[str, Any]) -> str:
     return probability_text(said["probabilities"].get(said["label"], math.nan))
 
 
-def _where(prediction: Any) -> str:
+def _where(prediction: ShownPrediction) -> str:
     text = f"face {prediction.face + 1}"
     if prediction.time_s > 0:
         text += f" at {prediction.time_s:.2f} s"

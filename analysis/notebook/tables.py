@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from analysis.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.display import au_title
 from analysis.facs import REGIONS, SCALE_RANGES, SCALES, region, short_name
+from analysis.files import JsonObject
 from analysis.notebook.fragment import fragment
 from analysis.plots.theme import shortened
 from analysis.rounding import MISSING
@@ -30,7 +31,7 @@ class ShownTable(Protocol):
     backend: str
     backend_version: str
     scale: str
-    extra: dict[str, Any]
+    extra: JsonObject
     notes: list[str]
 
     @property
@@ -91,7 +92,7 @@ def _known(columns: Sequence[str]) -> set[str]:
     return {*ID_COLUMNS, *POSE_COLUMNS, *LANDMARK_COLUMNS, *columns, "face_id"}
 
 
-def _leading(frame: Any) -> list[str]:
+def _leading(frame: pd.DataFrame) -> list[str]:
     """Name the columns that tell the rows apart; those of videos only where there is one."""
     named = [name for name in _NAMES if name in frame.columns]
     return [name for name in named if name not in ("frame", "time_s") or (frame[name].fillna(0) > 0).any()]
@@ -116,7 +117,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _hidden(columns: Any, others: Sequence[str]) -> list[str]:
+def _hidden(columns: Iterable[str], others: Sequence[str]) -> list[str]:
     """Tell what the preview leaves out."""
     names = set(columns)
     parts = [
@@ -129,21 +130,21 @@ def _hidden(columns: Any, others: Sequence[str]) -> list[str]:
     )
 
 
-def _cell(value: float, full: float, scale: str) -> dict[str, Any]:
+def _cell(value: float, full: float, scale: str) -> dict[str, str | float | None]:
     if np.isnan(value):
         return {"text": MISSING, "shade": None}
     digits = {"r": 1, "p": 2, "c": 0}[scale]
     return {"text": f"{value:.{digits}f}", "shade": round(float(np.clip(value / full, 0, 1)) * 0.55, 2)}
 
 
-def _text(value: Any, digits: int | None = None) -> str:
+def _text(value: object, digits: int | None = None) -> str:
     if isinstance(value, float | np.floating):
         return MISSING if np.isnan(value) else f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
     return MISSING if value is None or value != value else shortened(str(value), CHARACTERS)
 
 
-def _by_region(columns: Sequence[str], low: set[str]) -> list[tuple[str, list[dict[str, Any]]]]:
-    groups: dict[str, list[dict[str, Any]]] = {}
+def _by_region(columns: Sequence[str], low: set[str]) -> list[tuple[str, list[dict[str, str | bool]]]]:
+    groups: dict[str, list[dict[str, str | bool]]] = {}
     for au in columns:
         groups.setdefault(region(au) or "other", []).append({"title": au_title(au), "low": au in low})
     return [(name, groups[name]) for name in (*REGIONS, "other") if name in groups]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,15 +25,17 @@ from analysis.plots.theme import (
     style_of,
     tilted,
 )
+from analysis.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _NAME = 26
 
 
-def score_intervals(comparison: Any) -> Figure:
+def score_intervals(comparison: Result) -> Figure:
     """Draw every score of every model with its interval, one panel a score.
 
     Parameters
@@ -69,7 +72,7 @@ def score_intervals(comparison: Any) -> Figure:
     return figure
 
 
-def per_class_recall(comparison: Any) -> Figure:
+def per_class_recall(comparison: Result) -> Figure:
     """Draw how many faces of each emotion each model found.
 
     Parameters
@@ -113,7 +116,7 @@ def per_class_recall(comparison: Any) -> Figure:
     return figure
 
 
-def confusion(comparison: Any) -> Figure:
+def confusion(comparison: Result) -> Figure:
     """Draw the confusion matrices of the models side by side.
 
     Parameters
@@ -151,7 +154,7 @@ def confusion(comparison: Any) -> Figure:
     return figure
 
 
-def _matrix(axes: Any, part: pd.DataFrame, emotions: list[str]) -> None:
+def _matrix(axes: Axes, part: pd.DataFrame, emotions: list[str]) -> None:
     share, count = (
         part.pivot(index="actual", columns="predicted", values=value).reindex(
             index=emotions, columns=emotions
@@ -171,7 +174,7 @@ def _matrix(axes: Any, part: pd.DataFrame, emotions: list[str]) -> None:
         axes.text(column, row, f"{held:,.0f}", va="top", fontsize=TINY, **style)
 
 
-def _score_panel(axes: Any, part: pd.DataFrame) -> None:
+def _score_panel(axes: Axes, part: pd.DataFrame) -> None:
     for row, (value, low, high) in enumerate(part[["value", "low", "high"]].to_numpy(dtype=float)):
         if not np.isfinite(value):
             axes.text(0.5, row, "not known", transform=axes.get_yaxis_transform(), va="center", fontsize=TINY)
@@ -189,9 +192,9 @@ def _score_panel(axes: Any, part: pd.DataFrame) -> None:
     axes.grid(axis="x")
 
 
-def _resampled(facts: Any) -> str:
+def _resampled(facts: Mapping[str, Any]) -> str:
     return "people" if facts.get("grouped") else "faces"
 
 
-def _level(facts: Any) -> str:
+def _level(facts: Mapping[str, Any]) -> str:
     return f"{100 * facts['level']:g} % interval"

@@ -6,12 +6,13 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analysis.display import as_record, au_title, scale_of
+from analysis.display import Explained, as_record, au_title, scale_of
 from analysis.facs import SCALE_RANGES, SCALES
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, SMALL, TINY, WIDTH, heading, new_figure
 from analysis.rounding import percent
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MEANING = {
@@ -21,7 +22,7 @@ MEANING = {
 }
 
 
-def counterfactual(found: Any, *, top: int = 20) -> Figure:
+def counterfactual(found: Explained, *, top: int = 20) -> Figure:
     """Draw the smallest changes of AUs that turn the answer into another.
 
     Parameters
@@ -63,7 +64,7 @@ def counterfactual(found: Any, *, top: int = 20) -> Figure:
     return figure
 
 
-def _way(axes: Any, way: Mapping[str, Any], order: list[str], target: str) -> None:
+def _way(axes: Axes, way: Mapping[str, Any], order: list[str], target: str) -> None:
     axes.set_title(MEANING.get(way["kind"], way["kind"]), fontsize=SMALL + 0.5, pad=16)
     axes.tick_params(axis="x", labelsize=SMALL)
     if not way["exists"]:

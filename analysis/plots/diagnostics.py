@@ -23,9 +23,12 @@ from analysis.plots.theme import (
     new_figure,
     shortened,
 )
+from analysis.results import Result
 from analysis.rounding import compact
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _VIF_SHOWN = 25.0
@@ -35,7 +38,7 @@ _WRITTEN = 12
 """Up to this many AUs the correlations are written into their cells."""
 
 
-def diagnostics_panel(inference: Any) -> Figure:
+def diagnostics_panel(inference: Result) -> Figure:
     """Draw the checks of an inference, the variance inflation of each AU and the AUs' correlations.
 
     Parameters
@@ -67,7 +70,7 @@ def diagnostics_panel(inference: Any) -> Figure:
     return figure
 
 
-def correlation_heatmap(inference: Any) -> Figure:
+def correlation_heatmap(inference: Result) -> Figure:
     """Draw the correlations of the Action Units.
 
     Parameters
@@ -88,7 +91,7 @@ def correlation_heatmap(inference: Any) -> Figure:
     return figure
 
 
-def _checks(axes: Any, lines: list[tuple[dict[str, Any], str]]) -> None:
+def _checks(axes: Axes, lines: list[tuple[dict[str, Any], str]]) -> None:
     heights = _heights(lines)
     axes.set_axis_off()
     axes.set_ylim(sum(heights) - 0.4, -0.6)
@@ -116,7 +119,7 @@ def _outcome(check: dict[str, Any]) -> tuple[str, str, str]:
     return (AGAINST_COLOUR, "X", "FAILED") if check.get("decides", True) else (INK, "s", "note")
 
 
-def _inflation(axes: Any, collinearity: Any) -> None:
+def _inflation(axes: Axes, collinearity: pd.DataFrame) -> None:
     from analysis.inference.diagnostics import VIF_LIMIT
 
     values = collinearity["vif"].to_numpy(dtype=float)
@@ -146,7 +149,7 @@ def _inflation(axes: Any, collinearity: Any) -> None:
     axes.set_title(f"Variance inflation factor; line: {VIF_LIMIT:g}", fontsize=SMALL + 0.5)
 
 
-def _correlations(axes: Any, correlations: Any, *, labelled_rows: bool) -> None:
+def _correlations(axes: Axes, correlations: pd.DataFrame, *, labelled_rows: bool) -> None:
     names = [str(au) for au in correlations["au"]]
     r = correlations[names].to_numpy(dtype=float)
     image = axes.imshow(r, cmap=diverging(), vmin=-1, vmax=1, aspect="auto")

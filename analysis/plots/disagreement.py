@@ -20,9 +20,11 @@ from analysis.plots.theme import (
     shortened,
     style_of,
 )
+from analysis.results import Result
 from analysis.rounding import percent
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Picture = str | Path | np.ndarray | None
@@ -30,7 +32,7 @@ Picture = str | Path | np.ndarray | None
 _COLUMNS = 5
 
 
-def disagreement_gallery(comparison: Any, pictures: Sequence[Picture], *, most: int = 15) -> Figure:
+def disagreement_gallery(comparison: Result, pictures: Sequence[Picture], *, most: int = 15) -> Figure:
     """Draw the faces on which the models disagree most, with what each of them says.
 
     Parameters
@@ -71,7 +73,7 @@ def disagreement_gallery(comparison: Any, pictures: Sequence[Picture], *, most: 
     return figure
 
 
-def _face(axes: Any, picture: Picture, row: dict[str, Any], models: list[str]) -> None:
+def _face(axes: Axes, picture: Picture, row: dict[str, Any], models: list[str]) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_box_aspect(1)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import Step, as_record, au_title, interval_of, number, signed, waterfall_steps
+from analysis.display import (
+    Explained,
+    Step,
+    as_record,
+    au_title,
+    interval_of,
+    number,
+    signed,
+    waterfall_steps,
+)
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -22,10 +31,11 @@ from analysis.plots.theme import (
 from analysis.rounding import percent
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def waterfall(explanation: Any, *, top: int = 8) -> Figure:
+def waterfall(explanation: Explained, *, top: int = 8) -> Figure:
     """Draw how the Action Units of one face add up to its answer.
 
     Parameters
@@ -74,7 +84,7 @@ def waterfall(explanation: Any, *, top: int = 8) -> Figure:
     return figure
 
 
-def contrast(explanation: Any, *, top: int = 12) -> Figure:
+def contrast(explanation: Explained, *, top: int = 12) -> Figure:
     """Draw what sets the answer for one face apart from its rival.
 
     Parameters
@@ -128,7 +138,7 @@ def contrast(explanation: Any, *, top: int = 12) -> Figure:
     return figure
 
 
-def _whisker(axes: Any, reach: tuple[float, float], row: int) -> None:
+def _whisker(axes: Axes, reach: tuple[float, float], row: int) -> None:
     axes.plot(reach, [row, row], color="white", linewidth=3.2, solid_capstyle="butt", zorder=3)
     axes.plot(reach, [row, row], color=INK, linewidth=1.1, marker="|", markersize=5, zorder=4)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from analysis.facs import SCALE_RANGES, SCALES, in_order, parse_column
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, new_figure
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
+
+    from analysis.aumatrix import MeasuredAUs
 
 
 def au_bars(
@@ -88,7 +91,7 @@ def probability_bars(probabilities: Mapping[str, Mapping[str, float]]) -> Figure
     return figure
 
 
-def au_profile(table: Any, labels: Sequence[str]) -> Figure:
+def au_profile(table: MeasuredAUs | pd.DataFrame, labels: Sequence[str]) -> Figure:
     """Draw each label's Action Units: the mean as a dot, the middle half of the faces as a line.
 
     Parameters
@@ -108,7 +111,9 @@ def au_profile(table: Any, labels: Sequence[str]) -> Figure:
     ValueError
         If the labels are not as many as the faces.
     """
-    frame = table.aus if hasattr(table, "aus") else table
+    import pandas as pd
+
+    frame = table if isinstance(table, pd.DataFrame) else table.frame
     if len(labels) != len(frame):
         raise ValueError(f"labels: expected one for each of {len(frame)} faces, got {len(labels)}")
     columns = sorted((c for c in frame.columns if parse_column(str(c))), key=au_number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from analysis.display import effect_unit, is_term, ordered_terms, sample_words, 
 from analysis.facs import in_order
 from analysis.plots.intervals import Panel, interval_panels
 from analysis.plots.theme import clear_of
+from analysis.results import Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ MOST_ROWS = 45
 _PER = {"unit": "", "sd": "_sd"}
 
 
-def forest(inference: Any, emotion: str | None = None, *, most: int = MOST_ROWS) -> Figure:
+def forest(inference: Result, emotion: str | None = None, *, most: int = MOST_ROWS) -> Figure:
     """Draw the centred coefficients with their intervals, one panel an emotion and one row a term.
 
     Parameters
@@ -58,7 +59,7 @@ def forest(inference: Any, emotion: str | None = None, *, most: int = MOST_ROWS)
     )
 
 
-def marginal_effects(inference: Any, emotion: str | None = None, *, most: int = MOST_ROWS) -> Figure:
+def marginal_effects(inference: Result, emotion: str | None = None, *, most: int = MOST_ROWS) -> Figure:
     """Draw by how many percentage points one more unit of an Action Unit changes each probability.
 
     Parameters
@@ -92,7 +93,7 @@ def marginal_effects(inference: Any, emotion: str | None = None, *, most: int = 
 
 
 def odds_ratios(
-    inference: Any, emotion: str | None = None, *, per: str = "unit", most: int = MOST_ROWS
+    inference: Result, emotion: str | None = None, *, per: str = "unit", most: int = MOST_ROWS
 ) -> Figure:
     """Draw the odds of each emotion against the reference emotion on a logarithmic axis.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from analysis.plots.theme import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PER_ROW = 8
@@ -110,7 +111,7 @@ def _limits(panels: Sequence[Panel], log: bool) -> tuple[float, float]:
     return float(left), float(right)
 
 
-def _panel(axes: Any, panel: Panel, limits: tuple[float, float], log: bool) -> None:
+def _panel(axes: Axes, panel: Panel, limits: tuple[float, float], log: bool) -> None:
     none = 1.0 if log else 0.0
     axes.set_xscale("log" if log else "linear")
     rows = np.arange(len(panel.value))
@@ -141,7 +142,7 @@ def _panel(axes: Any, panel: Panel, limits: tuple[float, float], log: bool) -> N
     axes.grid(True)
 
 
-def _ticks(axes: Any, log: bool, panel_width: float) -> None:
+def _ticks(axes: Axes, log: bool, panel_width: float) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
     if log:

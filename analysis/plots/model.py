@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,11 +10,14 @@ from analysis.display import coefficient_grid, signed, term_title
 from analysis.plots.theme import INK, diverging, new_figure
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
+
+    from analysis.logit import MultinomialLogit
 
 
 def coefficient_heatmap(
-    model: Any, *, title: str = "What each Action Unit says about each emotion"
+    model: MultinomialLogit | pd.DataFrame, *, title: str = "What each Action Unit says about each emotion"
 ) -> Figure:
     """Draw the class-centred coefficients of a model as an AU x emotion heatmap.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from analysis.plots.theme import (
     SMALL,
     TINY,
     WIDTH,
+    Style,
     blank,
     broken,
     heading,
@@ -22,12 +23,15 @@ from analysis.plots.theme import (
     shortened,
     style_of,
 )
+from analysis.results import Result
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def calibration(comparison: Any) -> Figure:
+def calibration(comparison: Result) -> Figure:
     """Draw the reliability diagram of each model.
 
     Parameters
@@ -59,7 +63,7 @@ def calibration(comparison: Any) -> Figure:
     return figure
 
 
-def _reliability(axes: Any, part: Any, style: Any) -> None:
+def _reliability(axes: Axes, part: pd.DataFrame, style: Style) -> None:
     predicted, observed, low, high = (
         100 * part[key].to_numpy(dtype=float) for key in ("predicted", "observed", "low", "high")
     )
@@ -78,7 +82,7 @@ def _reliability(axes: Any, part: Any, style: Any) -> None:
     axes.grid(True)
 
 
-def roc(comparison: Any) -> Figure:
+def roc(comparison: Result) -> Figure:
     """Draw the receiver operating characteristic of each emotion against all others.
 
     Parameters
@@ -131,7 +135,7 @@ def roc(comparison: Any) -> Figure:
     return figure
 
 
-def _legend(axes: Any, models: list[str]) -> None:
+def _legend(axes: Axes, models: list[str]) -> None:
     for place, model in enumerate(models):
         style = style_of(place)
         axes.plot([], [], color=style.colour, linestyle=style.line, label=shortened(model, 22))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from analysis.plots.theme import (
     heading,
     new_figure,
 )
+from analysis.results import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: What the agreement is compared with, as a reader is told.
@@ -97,7 +99,7 @@ def saliency(
     return figure
 
 
-def agreement(result: Any) -> Figure:
+def agreement(result: Result) -> Figure:
     """Draw how far a model's regions agree with a regression's, beside what chance would give.
 
     Parameters
@@ -141,7 +143,7 @@ def agreement(result: Any) -> Figure:
     return figure
 
 
-def _overlay(axes: Any, face: np.ndarray, attribution: np.ndarray, masks: np.ndarray) -> None:
+def _overlay(axes: Axes, face: np.ndarray, attribution: np.ndarray, masks: np.ndarray) -> None:
     height, width = face.shape
     inside = (0, width, height, 0)
     most = float(np.quantile(np.abs(attribution), 0.99)) or 1.0
@@ -159,7 +161,7 @@ def _overlay(axes: Any, face: np.ndarray, attribution: np.ndarray, masks: np.nda
     axes.set_title("blue for, orange against", fontsize=9)
 
 
-def _bars(axes: Any, regions: Sequence[str], values: Mapping[str, float], missing: str) -> None:
+def _bars(axes: Axes, regions: Sequence[str], values: Mapping[str, float], missing: str) -> None:
     far = max((abs(value) for value in values.values() if np.isfinite(value)), default=0.0) or 1.0
     for row, region in enumerate(regions):
         value = values.get(region, np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from analysis.plots.theme import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHOWN = 10
@@ -114,7 +115,7 @@ def series(
 
 
 def _panels(
-    grid: Sequence[Any],
+    grid: Sequence[Axes],
     rows: pd.DataFrame,
     shown: Sequence[str],
     most: float,
@@ -132,7 +133,7 @@ def _panels(
         axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=SMALL, labelpad=8)
 
 
-def _time_axis(axes: Any, times_s: np.ndarray) -> None:
+def _time_axis(axes: Axes, times_s: np.ndarray) -> None:
     from matplotlib.ticker import MultipleLocator
 
     first, last = _span(times_s)
@@ -155,7 +156,7 @@ def _strongest(rows: pd.DataFrame, aus: Sequence[str], top: int) -> list[str]:
 
 def _smoothed(rows: pd.DataFrame, au: str) -> np.ndarray:
     name = _SMOOTHED + au
-    return (rows[name] if name in rows else rows[au]).to_numpy(dtype=float)
+    return np.asarray((rows[name] if name in rows else rows[au]).to_numpy(dtype=float))
 
 
 def _peak(values: np.ndarray) -> float:
@@ -163,7 +164,7 @@ def _peak(values: np.ndarray) -> float:
 
 
 def _panel(
-    axes: Any,
+    axes: Axes,
     times_s: np.ndarray,
     raw: np.ndarray,
     smoothed: np.ndarray,
@@ -204,7 +205,7 @@ def _cut(times_s: np.ndarray, values: np.ndarray, max_gap_s: float) -> tuple[np.
 def _alone(values: np.ndarray) -> np.ndarray:
     """Values with a gap on both sides, which no line would show."""
     known = np.concatenate([[False], np.isfinite(values), [False]])
-    return known[1:-1] & ~known[:-2] & ~known[2:]
+    return np.asarray(known[1:-1] & ~known[:-2] & ~known[2:])
 
 
 def _gaps(times_s: np.ndarray, values: np.ndarray, max_gap_s: float) -> list[tuple[float, float]]:
@@ -220,7 +221,7 @@ def _span(times_s: np.ndarray) -> tuple[float, float]:
 
 
 def _strip(
-    axes: Any,
+    axes: Axes,
     times_s: np.ndarray,
     values: np.ndarray,
     names: Sequence[str],

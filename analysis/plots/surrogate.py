@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,15 +11,17 @@ from analysis.display import METRICS, ordered_terms, term_title
 from analysis.facs import in_order
 from analysis.plots.intervals import Panel, interval_panels
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, SMALL, TINY, WIDTH, blank, broken, heading, new_figure
+from analysis.results import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STEADY = 0.95
 """Share of the draws in which a coefficient keeps its sign, from which it is drawn as certain."""
 
 
-def fidelity(surrogate: Any) -> Figure:
+def fidelity(surrogate: Result) -> Figure:
     """Draw how faithful the surrogate is beside its references.
 
     Parameters
@@ -62,7 +65,7 @@ def fidelity(surrogate: Any) -> Figure:
     return figure
 
 
-def stability(surrogate: Any, emotion: str | None = None) -> Figure:
+def stability(surrogate: Result, emotion: str | None = None) -> Figure:
     """Draw the surrogate's coefficients and how they move when people are drawn anew.
 
     Parameters
@@ -95,7 +98,7 @@ def stability(surrogate: Any, emotion: str | None = None) -> Figure:
     )
 
 
-def _bar(axes: Any, row: int, own: bool, value: float, low: float, high: float) -> None:
+def _bar(axes: Axes, row: int, own: bool, value: float, low: float, high: float) -> None:
     if np.isnan(value):
         axes.text(0.02, row, "not known", va="center", fontsize=TINY)
         return
@@ -114,5 +117,5 @@ def _bar(axes: Any, row: int, own: bool, value: float, low: float, high: float) 
     )
 
 
-def _unit(facts: Any) -> str:
+def _unit(facts: Mapping[str, Any]) -> str:
     return "people" if facts.get("n_groups") else "faces"

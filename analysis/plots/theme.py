@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 FOR_COLOUR = "#0b5cad"
@@ -58,7 +61,7 @@ class Style(NamedTuple):
 
     colour: str
     marker: str
-    line: Any
+    line: str | tuple[int, tuple[int, ...]]
 
 
 # The colours are those of Okabe & Ito (2008), Color Universal Design.
@@ -86,7 +89,7 @@ def new_figure(
     *,
     sharex: bool = False,
     sharey: bool = False,
-) -> Iterator[tuple[Figure, list[Any]]]:
+) -> Iterator[tuple[Figure, list[Axes]]]:
     """Make a figure in the theme and its axes, row by row, without pyplot; no axes where `rows` is 0."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -121,7 +124,7 @@ def shortened(text: str, characters: int) -> str:
     return f"{text[:head]}…{text[len(text) - (characters - 1 - head) :]}"
 
 
-def blank(axes: Sequence[Any]) -> None:
+def blank(axes: Sequence[Axes]) -> None:
     """Empty the axes that a grid has beyond its panels."""
     for spare in axes:
         spare.set_axis_off()
@@ -138,21 +141,21 @@ def tilted(labels: Sequence[str]) -> dict[str, Any]:
     return {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
-def diverging() -> Any:
+def diverging() -> Colormap:
     """Return the colour map from against (orange) over nothing (white) to for (blue)."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("against-for", [AGAINST_COLOUR, "#ffffff", FOR_COLOUR])
 
 
-def sequential() -> Any:
+def sequential() -> Colormap:
     """Return the colour map from white to blue, for shares."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("share", ["#ffffff", FOR_COLOUR])
 
 
-def clear_of(low: Any, high: Any, value: float = 0.0) -> np.ndarray:
+def clear_of(low: ArrayLike, high: ArrayLike, value: float = 0.0) -> np.ndarray:
     """Tell which intervals leave a value out; an interval that is not known does not."""
-    low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
-    return (low > value) | (high < value)
+    above, below = np.asarray(low, dtype=float) > value, np.asarray(high, dtype=float) < value
+    return np.asarray(above | below)

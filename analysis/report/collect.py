@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.errors import AnalysisError
 from analysis.facs import parse_column
+from analysis.files import JsonObject
 from analysis.results import load_result
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class Face:
     input: str
     frame: int
     face: int
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    explanations: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, JsonObject] = field(default_factory=dict)
+    explanations: list[JsonObject] = field(default_factory=list)
     aus: dict[str, float] = field(default_factory=dict)
     usual: dict[str, float] = field(default_factory=dict)
     picture: str | None = None
@@ -68,7 +69,7 @@ class Face:
 class Saved:
     """A result of an analysis as it was saved: `facts`, and `tables` by name."""
 
-    facts: dict[str, Any]
+    facts: JsonObject
     tables: dict[str, pd.DataFrame]
 
 
@@ -100,11 +101,11 @@ class Results:
 
     directory: Path
     pictures: Path = field(init=False)
-    run: dict[str, Any] = field(default_factory=dict)
+    run: JsonObject = field(default_factory=dict)
     faces: list[Face] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
     annotated: list[Path] = field(default_factory=list)
-    models: dict[str, Any] = field(default_factory=dict)
+    models: JsonObject = field(default_factory=dict)
     inference: Saved | None = None
     comparison: Saved | None = None
     surrogate: Saved | None = None
@@ -170,11 +171,11 @@ def _read_saved(results: Results) -> None:
             results.warnings.append(f"A result was left out: {error}")
 
 
-def _as_list(value: Any) -> list[Any]:
+def _as_list(value: object) -> list[object]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _read_run(results: Results) -> dict[str, Any]:
+def _read_run(results: Results) -> JsonObject:
     path = results.directory / "run.json"
     if not path.is_file():
         results.warnings.append("run.json is missing: parameters and versions of this run are not known.")
@@ -195,7 +196,7 @@ def _face(faces: dict[FaceKey, Face], row: Mapping[str, Any]) -> Face:
     return faces.setdefault(key, Face(*key))
 
 
-def _whole(value: Any) -> int:
+def _whole(value: str | float | None) -> int:
     return 0 if value in (None, "") else int(float(value))
 
 
@@ -222,7 +223,7 @@ def _read_explanations(results: Results, faces: dict[FaceKey, Face]) -> None:
         )
 
 
-def _checked(record: Any) -> dict[str, Any]:
+def _checked(record: object) -> JsonObject:
     """Return the record with its numbers as floats; raise ValueError where it is not one of ours."""
     if not isinstance(record, dict):
         raise ValueError("no JSON object")
@@ -243,11 +244,11 @@ def _checked(record: Any) -> dict[str, Any]:
     return record
 
 
-def _float(value: Any) -> float:
+def _float(value: str | float | None) -> float:
     return math.nan if value in (None, "") else float(value)
 
 
-def _add_explanation(face: Face, record: dict[str, Any]) -> None:
+def _add_explanation(face: Face, record: JsonObject) -> None:
     face.explanations.append(record)
     face.answers[str(record["model"])] = {
         "label": str(record["target"]),
@@ -291,7 +292,7 @@ def _read_aus(results: Results, faces: dict[FaceKey, Face]) -> None:
         face.aus = {**{column: _float(row[column]) for column in columns}, **face.aus}
 
 
-def _rows(results: Results, name: str, needed: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _rows(results: Results, name: str, needed: tuple[str, ...]) -> Iterator[JsonObject]:
     """Yield the rows of a CSV as text; what cannot be read is left out with a warning."""
     path = results.directory / name
     if not path.is_file():

@@ -117,5 +117,5 @@ def _disagreements(result: Saved, pictures: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _sure(confidence: Any) -> str:
+def _sure(confidence: float | None) -> str:
     return percent(confidence) if confidence is not None and confidence == confidence else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.html.pictures import figure_uri
 from analysis.tables import Printed, to_html
 
 if TYPE_CHECKING:
     import matplotlib.figure
+    from markupsafe import Markup
 
 
 class Figure(NamedTuple):
@@ -24,7 +25,7 @@ def drawn(figure: matplotlib.figure.Figure, alt: str) -> Figure:
     return Figure(figure_uri(figure), alt, round(125 * figure.get_figwidth()))
 
 
-def printed(table: Printed) -> Any:
+def printed(table: Printed) -> Markup:
     """Turn a table into markup; every text in it is escaped."""
     from markupsafe import Markup
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from analysis.logit import MultinomialLogit
     from analysis.report.collect import Results
 
+AnyModel: TypeAlias = "MultinomialLogit | pd.DataFrame"
+"""A model, or its table of coefficients where no more than that was saved."""
+
 _COLUMNS = ("emotion", "au", "term", "coef")
 
 
-def find_models(results: Results, given: Mapping[str, Any] | None) -> dict[str, Any]:
+def find_models(results: Results, given: Mapping[str, AnyModel] | None) -> dict[str, AnyModel]:
     """Find the model behind each explanation.
 
     Parameters
@@ -57,7 +60,7 @@ def find_models(results: Results, given: Mapping[str, Any] | None) -> dict[str, 
     return found
 
 
-def _load_first(results: Results, name: str, places: list[Path], found: dict[str, Any]) -> None:
+def _load_first(results: Results, name: str, places: list[Path], found: dict[str, AnyModel]) -> None:
     for place in places:
         try:
             model = _load(place)
@@ -69,7 +72,7 @@ def _load_first(results: Results, name: str, places: list[Path], found: dict[str
             return
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> AnyModel | None:
     """Load the model at a directory or file; None where there is none."""
     file = path / "model.json" if path.is_dir() else path
     if file.is_file() and file.suffix == ".json":
@@ -92,12 +95,12 @@ def _load(path: Path) -> Any:
     return frame
 
 
-def coefficients_of(model: Any) -> pd.DataFrame:
+def coefficients_of(model: AnyModel) -> pd.DataFrame:
     """Return the tidy coefficient table of a model, or the table itself."""
     return model.coefficients() if hasattr(model, "coefficients") else model
 
 
-def low_validity(models: Mapping[str, Any]) -> set[str]:
+def low_validity(models: Mapping[str, AnyModel]) -> set[str]:
     """Collect the AU columns that any of the models marks as of low validity."""
     return {
         str(column) for model in models.values() for column in getattr(model, "low_validity_", None) or ()
@@ -139,7 +142,7 @@ def effect_grid(model: MultinomialLogit) -> tuple[pd.DataFrame, pd.DataFrame, fl
     return effect.loc[rows, in_order(classes)], se.loc[rows, in_order(classes)], rise
 
 
-def model_view(name: str, model: Any, low: set[str]) -> dict[str, Any]:
+def model_view(name: str, model: AnyModel, low: set[str]) -> dict[str, Any]:
     """Lay one model out for the template.
 
     Parameters
@@ -194,7 +197,7 @@ def _cell(value: float, se: float, bound: float) -> dict[str, Any]:
     }
 
 
-def _facts(model: Any) -> list[tuple[str, str]]:
+def _facts(model: AnyModel) -> list[tuple[str, str]]:
     """List what the model says of itself."""
     names = (
         ("n_", "fitted on faces"),

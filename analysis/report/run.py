@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from analysis.files import JsonObject
 
-def run_groups(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+
+def run_groups(run: Mapping[str, Any]) -> list[JsonObject]:
     """Lay run.json out as groups of name and value; plain entries come first."""
     plain = {k: v for k, v in run.items() if k != "warnings" and not isinstance(v, Mapping)}
     groups = [("run", plain), *((k, v) for k, v in run.items() if isinstance(v, Mapping))]
@@ -24,7 +26,7 @@ def _flat(group: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, list):
         more = f" … and {len(value) - 8} more" if len(value) > 8 else ""
         return ", ".join(_value(part) for part in value[:8]) + more
@@ -37,7 +39,7 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _words(key: Any) -> str:
+def _words(key: object) -> str:
     return str(key).replace("_", " ")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.baseline import person_baselines
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES
+from analysis.files import JsonObject
 from analysis.series.events import COLUMNS, MIN_DURATION_S, THRESHOLDS, find_events
 from analysis.series.smoothing import SMOOTH_S, gap_bound, smooth
 
@@ -48,7 +48,7 @@ class AUSeries:
     aus: list[str]
     scale: str
     neutral: pd.DataFrame
-    facts: dict[str, Any]
+    facts: JsonObject
     notes: list[str] = field(default_factory=list)
 
     def persons(self) -> list[tuple[str, int]]:
@@ -269,9 +269,9 @@ def _neutral_faces(
     return found, how
 
 
-def _interval(neutral: object) -> tuple[float, float]:
+def _interval(neutral: str | tuple[float, float]) -> tuple[float, float]:
     try:
-        start_s, end_s = (float(end) for end in neutral)  # type: ignore[attr-defined]
+        start_s, end_s = (float(end) for end in neutral)
     except (TypeError, ValueError):
         raise TableError(
             f"neutral: expected 'percentile', 'none' or two times in seconds, got {neutral!r}"

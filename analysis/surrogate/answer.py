@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.explain.explanation import FaceExplanation
+from analysis.files import JsonObject
 from analysis.rounding import percent
 from analysis.surrogate.fidelity import divergences
 
@@ -86,7 +87,7 @@ class AnswerExplanation:
             return f"{line}. The AUs do not account for this answer: they say {self.surrogate_answer}"
         return f"{line}. The AUs account for it in part only" if self.distance > FAR else line
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Lay it out as JSON would hold it: the explanation, and `classifier` with the distance."""
         said = {"name": self.classifier, "answer": self.answer, "probability": self.probability}
         said |= {"surrogate_answer": self.surrogate_answer, "agrees": self.agrees}

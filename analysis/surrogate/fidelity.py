@@ -46,14 +46,14 @@ class Fidelity(NamedTuple):
 def centred_logits(probabilities: np.ndarray) -> np.ndarray:
     """Compute log p - mean over classes of log p, with p at least `FLOOR`: (n, K) float64."""
     logs = np.log(np.maximum(probabilities, FLOOR))
-    return logs - logs.mean(axis=1, keepdims=True)
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
 
 def divergences(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Compute KL(p || q) of each row in nats, (n,); q counts as at least 1e-12."""
     from scipy.special import rel_entr
 
-    return rel_entr(p, np.maximum(q, 1e-12)).sum(axis=1)
+    return np.asarray(rel_entr(p, np.maximum(q, 1e-12)).sum(axis=1))
 
 
 def fidelity(p: np.ndarray, q: np.ndarray, mean: np.ndarray, weights: Iterable[np.ndarray]) -> Fidelity:

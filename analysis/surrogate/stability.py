@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import aligned
+from analysis.aumatrix import AURows, aligned
 from analysis.errors import FitError
 from analysis.likelihood.fitted import fitted_design
 from analysis.likelihood.maximum import maximise
@@ -25,10 +26,10 @@ _COLUMNS = ("emotion", "au", "term", "coef", "low", "high", "sign_consistency")
 
 def stability(
     model: MultinomialLogit,
-    X: Any,
+    X: AURows,
     probabilities: np.ndarray,
     *,
-    groups: Any = None,
+    groups: ArrayLike | None = None,
     level: float = 0.95,
     draws: int = 200,
     seed: int = 0,

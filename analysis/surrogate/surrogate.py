@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import aligned
+from analysis.aumatrix import AURows, FaceAUs, aligned
 from analysis.compare.probabilities import Predictions, read_predictions
 from analysis.errors import FitError
 from analysis.explain import explain, explain_many
+from analysis.files import JsonObject
 from analysis.logit import MultinomialLogit
 from analysis.results import load_result, save_result
 from analysis.surrogate.answer import AnswerExplanation
@@ -57,7 +59,7 @@ class Surrogate:
         The regression, fitted to the classifier's probabilities on the training rows.
     """
 
-    facts: dict[str, Any]
+    facts: JsonObject
     tables: dict[str, pd.DataFrame]
     model: MultinomialLogit
 
@@ -71,7 +73,7 @@ class Surrogate:
         """Whether the fidelity reaches the stated minimum."""
         return bool(self.facts["usable"])
 
-    def explain(self, x: Any, probabilities: Mapping[str, float], **options: Any) -> AnswerExplanation:
+    def explain(self, x: FaceAUs, probabilities: Mapping[str, float], **options: Any) -> AnswerExplanation:
         """Explain the classifier's answer for one face by its AUs.
 
         Parameters
@@ -99,7 +101,7 @@ class Surrogate:
         return AnswerExplanation.of(self.facts, given.probabilities[0], explanation)
 
     def explain_many(
-        self, X: Any, probabilities: Predictions | pd.DataFrame, **options: Any
+        self, X: AURows, probabilities: Predictions | pd.DataFrame, **options: Any
     ) -> list[AnswerExplanation | None]:
         """Explain the classifier's answers for many faces; None where an AU has no value.
 
@@ -148,12 +150,12 @@ class Surrogate:
 
 
 def fit_surrogate(
-    X: Any,
+    X: AURows,
     probabilities: Predictions | pd.DataFrame,
     *,
     name: str = "classifier",
-    groups: Any = None,
-    y: Any = None,
+    groups: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     alpha: float | str = "cv",
     terms: str = "linear",
     test: float | np.ndarray | None = None,

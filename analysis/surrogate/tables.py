@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.aumatrix import checked_labels, named_matrix
+from analysis.aumatrix import AURows, checked_labels, is_measured, named_matrix
 from analysis.compare.metrics import interval
 from analysis.compare.probabilities import Predictions, read_predictions
 from analysis.errors import FitError
@@ -100,7 +101,13 @@ class Faces:
         return self.rows(train), self.rows(held_out)
 
 
-def read_faces(X: Any, probabilities: Any, name: str, groups: Any, y: Any) -> Faces:
+def read_faces(
+    X: AURows,
+    probabilities: Predictions | pd.DataFrame,
+    name: str,
+    groups: ArrayLike | None,
+    y: ArrayLike | None,
+) -> Faces:
     """Check and gather what `analysis.surrogate.fit_surrogate` was given; see there."""
     import pandas as pd
 
@@ -109,8 +116,8 @@ def read_faces(X: Any, probabilities: Any, name: str, groups: Any, y: Any) -> Fa
     given = read_predictions(probabilities, name)
     if len(given.probabilities) != n:
         raise FitError(f"{name}: expected {n} rows, one for each face, got {len(given.probabilities)}")
-    frame = X.frame if hasattr(X, "au_columns") else X
-    own = {column: frame[column].to_numpy() for column in NAMES if column in getattr(frame, "columns", ())}
+    frame = X.frame if is_measured(X) else X if isinstance(X, pd.DataFrame) else pd.DataFrame()
+    own = {column: frame[column].to_numpy() for column in NAMES if column in frame}
     labels = None
     if y is not None:
         labels = np.array([canonical_emotion(label) for label in checked_labels(y, n)])
@@ -146,7 +153,7 @@ def measure_references(
     p, mean = held_out.given.probabilities, train.given.probabilities.mean(axis=0)
     answers = {SURROGATE: model.predict_proba(held_out.aus), MAJORITY: np.tile(mean, (len(p), 1))}
     if train.y is not None:
-        answers[TRUE_LABELS] = _true_labels(model, train, held_out)
+        answers[TRUE_LABELS] = _true_labels(model, train, train.y, held_out)
     answers[CEILING] = _ceiling(train, held_out)
     rows = []
     for who, q in answers.items():
@@ -158,14 +165,14 @@ def measure_references(
     return pd.DataFrame(rows, columns=["who", "metric", "value", "low", "high"])
 
 
-def _true_labels(model: MultinomialLogit, train: Faces, held_out: Faces) -> np.ndarray:
+def _true_labels(model: MultinomialLogit, train: Faces, y: np.ndarray, held_out: Faces) -> np.ndarray:
     """Fit the same regression to the true labels; columns in the order of the classifier's classes."""
-    other = MultinomialLogit(alpha=model.alpha_, terms=model.terms).fit(train.aus, train.y)
+    other = MultinomialLogit(alpha=model.alpha_, terms=model.terms).fit(train.aus, y)
     found = other.predict_proba(held_out.aus)
     columns = {str(name): found[:, k] for k, name in enumerate(other.classes_)}
     nothing = np.zeros(len(found))
     q = np.column_stack([columns.get(name, nothing) for name in held_out.given.classes])
-    return q / np.maximum(q.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray(q / np.maximum(q.sum(axis=1, keepdims=True), 1e-12))
 
 
 def _ceiling(train: Faces, held_out: Faces) -> np.ndarray:

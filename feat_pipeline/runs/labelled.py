@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.sources.frame import PathLike
@@ -18,6 +18,18 @@ def check_draws(draws: int, seed: int) -> None:
         raise UsageError(f"draws: expected 2 or more, got {draws}")
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
+
+
+@overload
+def labelled(
+    faces: pd.DataFrame, labels: PathLike, groups: str | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, list[str]]: ...
+
+
+@overload
+def labelled(
+    faces: pd.DataFrame, labels: PathLike | None, groups: str | None
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray, list[str]]: ...
 
 
 def labelled(
