@@ -9,10 +9,10 @@ import numpy as np
 
 from analysis.display import METRICS, sample_words
 from analysis.facs import in_order
+from analysis.plots.heatmap import heatmap
 from analysis.plots.theme import (
     GREY,
     HEIGHT,
-    INK,
     SMALL,
     TINY,
     WIDTH,
@@ -142,10 +142,9 @@ def confusion(comparison: Result) -> Figure:
     with new_figure((max(width, 4.2), min(height, HEIGHT)), lines, columns, sharey=True) as (figure, grid):
         for axes, model in zip(grid, models, strict=False):
             part = table[table["model"] == model]
-            _matrix(axes, part, emotions)
-            axes.set_xticks(range(len(names)), labels=names, fontsize=SMALL, **tilted(names))
-            axes.set_yticks(range(len(names)), labels=names, fontsize=SMALL)
-            axes.tick_params(length=0)
+            _matrix(axes, part, emotions, names)
+            axes.set_xticklabels(names, **tilted(names))
+            axes.tick_params(labelsize=SMALL)
             axes.set_title(broken(model, 0.85 * cell * len(emotions), 9), fontsize=9)
         blank(grid[len(models) :])
         figure.supylabel("labelled", fontsize=9)
@@ -154,24 +153,21 @@ def confusion(comparison: Result) -> Figure:
     return figure
 
 
-def _matrix(axes: Axes, part: pd.DataFrame, emotions: list[str]) -> None:
+def _matrix(axes: Axes, part: pd.DataFrame, emotions: list[str], names: list[str]) -> None:
     share, count = (
-        part.pivot(index="actual", columns="predicted", values=value).reindex(
-            index=emotions, columns=emotions
-        )
+        part.pivot(index="actual", columns="predicted", values=value)
+        .reindex(index=emotions, columns=emotions)
+        .to_numpy(dtype=float)
         for value in ("share", "n")
     )
-    axes.imshow(share.to_numpy(dtype=float), cmap=sequential(), vmin=0, vmax=1, aspect="auto")
-    axes.spines[:].set_visible(False)
-    for (row, column), value in np.ndenumerate(share.to_numpy(dtype=float)):
-        held = count.to_numpy(dtype=float)[row, column]
-        if not np.isfinite(value) or not held:
-            continue
-        ink = "white" if value > 0.55 else INK
-        weight = "bold" if row == column else "normal"
-        style = {"ha": "center", "color": ink}
-        axes.text(column, row, f"{100 * value:.0f}", va="bottom", fontsize=SMALL, fontweight=weight, **style)
-        axes.text(column, row, f"{held:,.0f}", va="top", fontsize=TINY, **style)
+    texts = [
+        [f"{100 * value:.0f}\n{held:,.0f}" if held > 0 else "" for value, held in zip(*row, strict=True)]
+        for row in zip(share, count, strict=True)
+    ]
+    heatmap(axes, share, (0, 1), sequential(), rows=names, columns=names, texts=texts, size=TINY)
+    for text in axes.texts:
+        right = text.get_position()[0] == text.get_position()[1]
+        text.set_fontweight("bold" if right else "normal")
 
 
 def _score_panel(axes: Axes, part: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.display import au_title, sample_words
 from analysis.facs import short_name
+from analysis.plots.heatmap import heatmap
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -152,25 +153,24 @@ def _inflation(axes: Axes, collinearity: pd.DataFrame) -> None:
 def _correlations(axes: Axes, correlations: pd.DataFrame, *, labelled_rows: bool) -> None:
     names = [str(au) for au in correlations["au"]]
     r = correlations[names].to_numpy(dtype=float)
-    image = axes.imshow(r, cmap=diverging(), vmin=-1, vmax=1, aspect="auto")
     short = [short_name(name) for name in names]
+    written = labelled_rows and len(names) <= _WRITTEN
+    heatmap(
+        axes,
+        r,
+        (-1, 1),
+        diverging(),
+        rows=[au_title(name) for name in names] if labelled_rows else short,
+        columns=short,
+        texts=[[f"{value:.2f}".replace("-", "−") for value in row] for row in r] if written else None,
+        size=TINY,
+        bar=True,
+    )
     size = SMALL if len(names) <= 20 else TINY
-    if labelled_rows or len(names) <= _NAMED:
-        axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=size)
-    else:
-        axes.set_xticks([])  # the rows name them in the same order
-    titles = [au_title(name) for name in names] if labelled_rows else short
-    axes.set_yticks(range(len(names)), labels=titles, fontsize=size)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    if labelled_rows and len(names) <= _WRITTEN:
-        for (row, column), value in np.ndenumerate(r):
-            if np.isfinite(value):
-                ink = "white" if abs(value) > 0.62 else INK
-                text = f"{value:.2f}".replace("-", "−")
-                axes.text(column, row, text, ha="center", va="center", fontsize=TINY, color=ink)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03)
-    bar.ax.tick_params(labelsize=TINY)
-    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=size)
+    axes.tick_params(axis="x", rotation=90)
+    axes.collections[0].colorbar.ax.tick_params(labelsize=TINY)
     if not labelled_rows:
         axes.set_title("Correlation of the AUs", fontsize=SMALL + 0.5)
+        if len(names) > _NAMED:
+            axes.set_xticks([])  # the rows name them in the same order

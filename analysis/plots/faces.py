@@ -112,6 +112,7 @@ def au_profile(table: MeasuredAUs | pd.DataFrame, labels: Sequence[str]) -> Figu
         If the labels are not as many as the faces.
     """
     import pandas as pd
+    import seaborn as sns
 
     frame = table if isinstance(table, pd.DataFrame) else table.frame
     if len(labels) != len(frame):
@@ -124,13 +125,20 @@ def au_profile(table: MeasuredAUs | pd.DataFrame, labels: Sequence[str]) -> Figu
     with new_figure(size, columns=len(names), sharey=True) as (figure, grid):
         for axes, name in zip(grid, names, strict=True):
             part = frame.loc[groups == name, columns]
-            rows = np.arange(len(columns))
-            low, high = part.quantile(0.25), part.quantile(0.75)
-            axes.hlines(rows, low, high, color=GREY, linewidth=2.2)
-            axes.plot(part.mean(), rows, "o", color=FOR_COLOUR, markersize=4.5)
+            sns.pointplot(
+                part,
+                order=columns,
+                orient="y",
+                errorbar=("pi", 50),
+                linestyle="none",
+                color=FOR_COLOUR,
+                markersize=4.5,
+                err_kws={"color": GREY, "linewidth": 2.2, "zorder": 1},
+                ax=axes,
+            )
             axes.set_xlim(-0.03 * SCALE_RANGES[suffix][1], SCALE_RANGES[suffix][1])
             axes.set_ylim(len(columns) - 0.4, -0.6)
-            axes.set_yticks(rows, labels=[au_title(column) for column in columns])
+            axes.set_yticks(range(len(columns)), labels=[au_title(column) for column in columns])
             axes.grid(True)
             axes.set_title(f"{name}\n{len(part)} face{'s' if len(part) != 1 else ''}", fontsize=9)
         figure.supxlabel(f"{SCALES[suffix]}; dot: mean, line: middle half of the faces", fontsize=9)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.display import coefficient_grid, signed, term_title
-from analysis.plots.theme import INK, diverging, new_figure
+from analysis.plots.heatmap import heatmap
+from analysis.plots.theme import diverging, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,18 +40,10 @@ def coefficient_heatmap(
     bound = float(np.nanmax(np.abs(coef.to_numpy()))) or 1.0
     size = (2.9 + 0.78 * coef.shape[1], 1.5 + 0.27 * coef.shape[0])
     with new_figure(size) as (figure, (axes,)):
-        image = axes.imshow(coef.to_numpy(), cmap=diverging(), vmin=-bound, vmax=bound, aspect="auto")
-        axes.set_xticks(range(coef.shape[1]), labels=list(coef.columns))
-        axes.set_yticks(range(coef.shape[0]), labels=titles)
-        axes.tick_params(length=0)
+        texts = [[signed(value) for value in row] for row in coef.to_numpy()]
+        limits, names = (-bound, bound), list(coef.columns)
+        heatmap(axes, coef.to_numpy(), limits, diverging(), rows=titles, columns=names, texts=texts, bar=True)
         axes.xaxis.tick_top()
-        for (row, column), value in np.ndenumerate(coef.to_numpy()):
-            if np.isfinite(value):
-                ink = "white" if abs(value) > 0.62 * bound else INK
-                axes.text(column, row, signed(value), ha="center", va="center", color=ink, fontsize=8)
         axes.set_title(title, pad=12)
-        axes.spines[:].set_visible(False)
-        bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.03)
-        bar.set_label("change of the centred logit per unit of the term")
-        bar.outline.set_visible(False)
+        axes.collections[0].colorbar.set_label("change of the centred logit per unit of the term")
     return figure

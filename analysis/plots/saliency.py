@@ -112,15 +112,18 @@ def agreement(result: Result) -> Figure:
     matplotlib.figure.Figure
         A row an emotion, with its faces and their mean; below them a bar a null, and a line for the mean.
     """
+    import seaborn as sns
+
     facts, faces, nulls = result.facts, result.tables["faces"], result.tables["nulls"]
     faces = faces[faces["correlation"].notna()]
     emotions = in_order(faces["emotion"].unique())
     rows = len(emotions) + len(nulls)
     with new_figure((WIDTH, 1.1 + 0.27 * rows)) as (figure, (axes,)):
-        for row, emotion in enumerate(emotions):
-            own = faces.loc[faces["emotion"] == emotion, "correlation"].to_numpy(float)
-            axes.scatter(own, np.full(len(own), row), s=14, color=FOR_COLOUR, alpha=0.35, linewidths=0)
-            axes.plot([own.mean()] * 2, [row - 0.3, row + 0.3], color=FOR_COLOUR, linewidth=2)
+        where = {"x": "correlation", "y": "emotion", "order": emotions, "color": FOR_COLOUR, "ax": axes}
+        sns.stripplot(faces, **where, size=4, alpha=0.35, jitter=False)
+        sns.pointplot(
+            faces, **where, errorbar=None, linestyle="none", marker="|", markersize=12, markeredgewidth=2
+        )
         for row, null in enumerate(nulls.to_dict("records"), start=len(emotions)):
             width = null["high"] - null["low"]
             axes.barh(row, width, left=null["low"], height=0.5, color=PALE, edgecolor=GREY)
@@ -136,6 +139,7 @@ def agreement(result: Result) -> Figure:
         axes.set_xlim(-1.05, 1.05)
         axes.grid(axis="x")
         axes.set_xlabel("rank correlation of a face's regions")
+        axes.set_ylabel("")
         mean = f"{facts['correlation']:.2f}".replace("-", "−")
         heading(
             figure, f"Do {facts['model']} and the Action Units agree? Mean {mean} over {facts['n']:,} faces"

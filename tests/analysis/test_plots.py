@@ -123,10 +123,11 @@ def test_hinge_terms_stay_below_their_au_and_are_named_by_their_knot():
 def test_the_heatmap_shows_every_coefficient_with_its_sign():
     figure = plots.coefficient_heatmap(coefficients())
     axes = figure.axes[0]
-    shown = axes.images[0].get_array()
+    (cells,) = axes.collections
+    shown = cells.get_array()
     assert shown.shape == (4, 3)
     assert shown[2].tolist() == [-0.75, 1.25, -0.5]
-    assert axes.images[0].get_clim() == (-1.25, 1.25)
+    assert cells.get_clim() == (-1.25, 1.25)
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["angry", "happy", "neutral"]
     assert labels(axes)[2] == "AU12 lip corner puller"
     assert texts(axes)[6:9] == ["−0.75", "+1.25", "−0.50"]
@@ -157,7 +158,17 @@ def test_a_profile_shows_the_mean_and_the_middle_half_of_each_group():
     assert angry.get_title(loc="left") == "angry\n2 faces"
     assert angry.lines[0].get_xdata().tolist() == [3.0, 0.0]
     assert happy.lines[0].get_xdata().tolist() == [0.0, 2.0]
-    assert happy.collections[0].get_segments()[1][:, 0].tolist() == [1.5, 2.5]
+    assert happy.lines[2].get_xdata().tolist() == [1.5, 2.5]
+
+
+def test_a_profile_leaves_the_row_of_an_au_empty_that_nobody_of_a_group_shows():
+    table = pd.DataFrame({"AU04_r": [math.nan] * 3, "AU12_r": [1.0, math.nan, math.nan]})
+    figure = plots.au_profile(table, ["happy", "angry", "happy"])
+    angry, happy = figure.axes
+    assert labels(angry) == ["AU4 brow lowerer", "AU12 lip corner puller"]
+    drawn = [(x, y) for x, y in happy.lines[0].get_xydata().tolist() if not math.isnan(x)]
+    assert drawn == [(1.0, 1)]
+    assert not any(np.isfinite(line.get_xdata()).any() for line in angry.lines)
 
 
 def test_a_profile_refuses_labels_that_are_not_one_a_face():
@@ -181,6 +192,14 @@ def test_names_and_order():
     assert au_title("AU12_p") == "AU12 lip corner puller"
     assert au_title("smile") == "smile"
     assert in_order(["zeal", "sad", "contempt", "angry", "sad"]) == ["angry", "sad", "contempt", "zeal"]
+
+
+def test_no_figure_is_kept_by_pyplot():
+    from matplotlib import pyplot
+
+    plots.coefficient_heatmap(coefficients())
+    plots.au_profile(pd.DataFrame({"AU12_r": [1.0, 2.0]}), ["happy", "sad"])
+    assert pyplot.get_fignums() == []
 
 
 @pytest.mark.parametrize(

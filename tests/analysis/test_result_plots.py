@@ -164,8 +164,9 @@ def test_confusion_matrices_stand_side_by_side_with_shares_and_counts():
         0
     ]
     cells = {(t.get_position(), t.get_text()) for t in figure.axes[1].texts}
-    assert ((4, 4), f"{100 * own['share']:.0f}") in cells
-    assert ((4, 4), f"{own['n']}") in cells
+    assert ((4.5, 4.5), f"{100 * own['share']:.0f}\n{own['n']}") in cells
+    bold = {t.get_position() for t in figure.axes[1].texts if t.get_fontweight() == "bold"}
+    assert bold <= {(at + 0.5, at + 0.5) for at in range(7)} and (4.5, 4.5) in bold
 
 
 def test_scores_are_drawn_with_their_intervals_and_which_way_is_better():
