@@ -31,8 +31,8 @@ def check_names(names: list[str], path: Path) -> None:
         raise TableError(f"{path}: {len(names):,} columns; expected a table of at most {MOST_COLUMNS:,}")
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        told = ", ".join(map(repr, repeated[:5])) + (" ..." if len(repeated) > 5 else "")
-        raise TableError(f"{path}: columns stand twice: {told}; rename or remove one of each")
+        shown = ", ".join(map(repr, repeated[:5])) + (" ..." if len(repeated) > 5 else "")
+        raise TableError(f"{path}: columns stand twice: {shown}; rename or remove one of each")
 
 
 def check_width(path: Path, rows: Iterable[str], width: int) -> list[int]:

@@ -91,9 +91,9 @@ def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialec
     notes = []
     if short:
         some, have = ("row", "has") if len(short) == 1 else ("rows", "have")
-        told = ", ".join(map(str, short[:5])) + (" ..." if len(short) > 5 else "")
+        rows = ", ".join(map(str, short[:5])) + (" ..." if len(short) > 5 else "")
         notes.append(
-            f"{path.name}: {some} {told} of {len(frame)} {have} fewer values than the {len(header)} columns; "
+            f"{path.name}: {some} {rows} of {len(frame)} {have} fewer values than the {len(header)} columns; "
             "what lacks counts as missing"
         )
     return frame, dialect, left_out, notes

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = ("least squares", "fewest AUs", "one AU")
 _SEARCHES = {"least squares": least_squares, "fewest AUs": fewest_aus, "one AU": one_au}
-_CHANGES_TOLD = 3
+_CHANGES_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Change:
         """The changes in one line: 'lip corner puller AU12 3.4 to 1.2, cheek raiser AU6 2.0 to 0.9'."""
         if not self.exists:
             return "no change of a single AU does it" if self.kind == "one AU" else self.reason
-        told = [_change_text(au, *ends) for au, ends in self.changes.items()]
-        rest = len(told) - _CHANGES_TOLD
-        line = ", ".join(told[:_CHANGES_TOLD])
-        return f"{line} and {rest} smaller changes" if rest > 1 else ", ".join(told)
+        texts = [_change_text(au, *ends) for au, ends in self.changes.items()]
+        rest = len(texts) - _CHANGES_NAMED
+        line = ", ".join(texts[:_CHANGES_NAMED])
+        return f"{line} and {rest} smaller changes" if rest > 1 else ", ".join(texts)
 
 
 @dataclass(frozen=True)

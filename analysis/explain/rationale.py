@@ -72,7 +72,7 @@ def rationale(
     """
     strong = [j for j in np.argsort(-np.abs(contribution), kind="stable") if abs(contribution[j]) >= SMALLEST]
 
-    def told(some: list[int]) -> str:
+    def reasons(some: list[int]) -> str:
         return ", ".join(
             reason(
                 au_columns[j], values[j], baseline_values[j], contribution[j], au_columns[j] in low_validity
@@ -80,8 +80,8 @@ def rationale(
             for j in some
         )
 
-    speaks_for = told([j for j in strong if contribution[j] > 0][:MOST_FOR])
-    speaks_against = told([j for j in strong if contribution[j] < 0][:MOST_AGAINST])
+    speaks_for = reasons([j for j in strong if contribution[j] > 0][:MOST_FOR])
+    speaks_against = reasons([j for j in strong if contribution[j] < 0][:MOST_AGAINST])
     line = f"{target} {percent(probability)}{_range(interval)}: "
     line += speaks_for or "no Action Unit speaks for it"
     line += f"; against it: {speaks_against}" if speaks_against else ""

@@ -102,8 +102,8 @@ def _bar(axes: Axes, row: int, own: bool, value: float, low: float, high: float)
     if np.isnan(value):
         axes.text(0.02, row, "not known", va="center", fontsize=TINY)
         return
-    look = {"color": FOR_COLOUR} if own else {"color": "white", "edgecolor": GREY, "hatch": "////"}
-    axes.barh(row, value, height=0.6, **look)
+    style = {"color": FOR_COLOUR} if own else {"color": "white", "edgecolor": GREY, "hatch": "////"}
+    axes.barh(row, value, height=0.6, **style)
     if not (np.isnan(low) or np.isnan(high)):
         axes.hlines(row, low, high, color=INK, linewidth=1.4)
     place = np.nanmax([value, high, 0.0])

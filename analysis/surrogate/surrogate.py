@@ -125,8 +125,8 @@ class Surrogate:
         found: list[AnswerExplanation | None] = [None] * len(faces)
         for answer in np.unique(given.answers):
             rows = np.flatnonzero(given.answers == answer)
-            told = explain_many(self.model, faces.iloc[rows], target=str(answer), **options)
-            for row, one in zip(rows, told, strict=True):
+            explained = explain_many(self.model, faces.iloc[rows], target=str(answer), **options)
+            for row, one in zip(rows, explained, strict=True):
                 if one is not None:
                     found[row] = AnswerExplanation.of(self.facts, given.probabilities[row], one)
         return found
