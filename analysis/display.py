@@ -1,10 +1,9 @@
-"""How results are shown, for figures and reports alike: names, order, signs and the steps of a waterfall."""
+"""How results are shown, for figures and reports alike: names, order and signs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,19 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PAIR = "*"
-
-Record: TypeAlias = Mapping[str, Any]
-"""An explanation as `FaceExplanation.to_dict` lays it out and `explanations.jsonl` holds it."""
-
-
-class HasRecord(Protocol):
-    """A `FaceExplanation`, or whatever else lays itself out as one."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return its record."""
-
-
-Explained: TypeAlias = HasRecord | Record
 
 METRICS = {
     "accuracy": ("accuracy", "more is better"),
@@ -41,38 +27,6 @@ METRICS = {
     "logit_r2": ("R² of the centred logits", "more is better"),
 }
 """What a score is called, and which direction is good."""
-
-RESIDUAL_SHOWN = 1e-6
-"""Up to this size what contributions leave over is rounding; above it, it is shown."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One bar of a waterfall, in units of the centred logit.
-
-    Attributes
-    ----------
-    kind : {'baseline', 'au', 'others', 'residual', 'logit'}
-        What the bar stands for.
-    label : str
-        Text beside the bar, such as ``'AU12 lip corner puller'``.
-    start, end : float
-        Where the bar begins and ends; ``end - start`` is the contribution. The first and the last bar are
-        levels and begin at 0.
-    item : mapping or None
-        The Action Unit's own record where `kind` is ``'au'``.
-    """
-
-    kind: str
-    label: str
-    start: float
-    end: float
-    item: Mapping[str, Any] | None = None
-
-    @property
-    def change(self) -> float:
-        """Height of the bar with its sign."""
-        return self.end - self.start
 
 
 def au_title(column: str) -> str:
@@ -106,42 +60,6 @@ def signed(value: float, digits: int = 2) -> str:
     """
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
-
-
-def waterfall_steps(explanation: Explained, top: int = 8) -> list[Step]:
-    """Lay the contributions of one face end to end, from the baseline's logit to this face's.
-
-    Parameters
-    ----------
-    explanation : FaceExplanation or mapping
-        An explanation, or its ``to_dict()`` record.
-    top : int, default 8
-        How many Action Units get a bar of their own; the rest are summed in one bar.
-
-    Returns
-    -------
-    list of Step
-        Baseline, the strongest Action Units by absolute contribution, the others' sum, the residual where it
-        is not rounding, and the face's logit.
-    """
-    record = as_record(explanation)
-    items = sorted(record["aus"], key=lambda item: -abs(number(item["contribution"])))
-    own, rest = (items, []) if len(items) <= top + 1 else (items[:top], items[top:])
-    level = float(record["baseline_logit"])
-    steps = [Step("baseline", f"baseline: {_baseline_word(record)}", 0.0, level)]
-    for item in own:
-        change = number(item["contribution"])
-        steps.append(Step("au", au_title(item["au"]), level, level + change, item))
-        level += change
-    if rest:
-        change = sum(number(item["contribution"]) for item in rest)
-        steps.append(Step("others", f"{len(rest)} other AUs together", level, level + change))
-        level += change
-    residual = number(record.get("residual"))
-    if abs(residual) > RESIDUAL_SHOWN:
-        steps.append(Step("residual", "not explained (residual)", level, level + residual))
-    steps.append(Step("logit", f"this face: {record['target']}", 0.0, float(record["logit"])))
-    return steps
 
 
 def is_term(au: object) -> bool:
@@ -260,40 +178,6 @@ def au_number(column: str) -> int:
     return parsed[0] if parsed else 999
 
 
-def as_record(explanation: Explained) -> Mapping[str, Any]:
-    """Return an explanation as its ``to_dict()`` record; a record stays as it is."""
-    return explanation if isinstance(explanation, Mapping) else explanation.to_dict()
-
-
 def _term_place(term: str) -> tuple[int, list[tuple[int, float]]]:
     parts = [part.partition(">") for part in term.split(_PAIR)]
     return len(parts), [(au_number(column), float(knot or "-inf")) for column, _, knot in parts]
-
-
-def number(value: float | None) -> float:
-    """Return a number of a record; what is missing, NaN or infinite counts as 0."""
-    return float(value) if value is not None and np.isfinite(float(value)) else 0.0
-
-
-def interval_of(item: Mapping[str, Any] | None, what: str) -> tuple[float, float]:
-    """Return the interval of an AU's contribution or contrast; NaN where the record gives none.
-
-    Parameters
-    ----------
-    item : mapping or None
-        One entry of a record's ``aus``.
-    what : {'contribution', 'contrast'}
-
-    Returns
-    -------
-    low, high : float
-    """
-    before = "" if what == "contribution" else f"{what}_"
-    ends = ((item or {}).get(f"{before}{end}") for end in ("low", "high"))
-    low, high = (np.nan if end is None else float(end) for end in ends)
-    return low, high
-
-
-def _baseline_word(record: Mapping[str, Any]) -> str:
-    words = {"population": "average face", "neutral": "average neutral face"}
-    return words.get(str(record.get("baseline")), "chosen baseline")

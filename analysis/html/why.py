@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analysis.display import RESIDUAL_SHOWN, Step, au_title, interval_of, signed, waterfall_steps
+from analysis.display import au_title, signed
 from analysis.facs import short_name
+from analysis.records import RESIDUAL_SHOWN, Step, interval_of, waterfall_steps
 from analysis.rounding import percent
 
 _TICK_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)

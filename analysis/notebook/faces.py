@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from analysis.display import RESIDUAL_SHOWN, Explained, as_record, au_title, signed
+from analysis.display import au_title, signed
 from analysis.facs import short_name
 from analysis.html.bars import NO_ANSWER, au_groups, probability_rows
 from analysis.html.pictures import picture_uri
 from analysis.html.why import decimals, error_text, probability_text
 from analysis.notebook.fragment import fragment
+from analysis.records import RESIDUAL_SHOWN, Explained, as_record
 
 BARS, EITHER = 9, 3
 """Action Units that get a bar of their own, and how many of these on either side if there are as many."""

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analysis.display import Explained, as_record, au_title, scale_of
+from analysis.display import au_title, scale_of
 from analysis.facs import SCALE_RANGES, SCALES
 from analysis.plots.theme import FOR_COLOUR, GREY, INK, SMALL, TINY, WIDTH, heading, new_figure
+from analysis.records import Explained, as_record
 from analysis.rounding import percent
 
 if TYPE_CHECKING:

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.display import (
-    Explained,
-    Step,
-    as_record,
-    au_title,
-    interval_of,
-    number,
-    signed,
-    waterfall_steps,
-)
+from analysis.display import au_title, signed
 from analysis.plots.theme import (
     AGAINST_COLOUR,
     FOR_COLOUR,
@@ -28,6 +19,7 @@ from analysis.plots.theme import (
     heading,
     new_figure,
 )
+from analysis.records import Explained, Step, as_record, interval_of, number, waterfall_steps
 from analysis.rounding import percent
 
 if TYPE_CHECKING:

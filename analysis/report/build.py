@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.display import RESIDUAL_SHOWN
 from analysis.errors import AnalysisError
 from analysis.files import atomic_path
 from analysis.html.bars import au_groups
 from analysis.html.environment import environment
 from analysis.html.pictures import face_uris, inside, photo_uris
+from analysis.records import RESIDUAL_SHOWN
 from analysis.report.cards import card_view
 from analysis.report.collect import Face, Results, collect, counted
 from analysis.report.comparison import comparison_view

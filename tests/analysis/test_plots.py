@@ -8,8 +8,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis import plots
-from analysis.display import au_title, coefficient_grid, scale_of, signed, waterfall_steps
+from analysis.display import au_title, coefficient_grid, scale_of, signed
 from analysis.facs import in_order
+from analysis.records import waterfall_steps
 
 COLUMNS = ["AU04_r", "AU12_r", "AU06_r", "AU25_r"]
 EMOTIONS = ["happy", "angry", "neutral"]
