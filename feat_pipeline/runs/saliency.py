@@ -18,7 +18,7 @@ from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.saliency_faces import Look
+from feat_pipeline.runs.saliency_faces import FaceAttributions
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import RegionCorrelation
 from feat_pipeline.sources.frame import PathLike, Skipped
@@ -143,20 +143,21 @@ def saliency_files(
         detector=detector,
         models=list(predictor.models),
     )
-    look = Look(predictor, {"method": method, "baseline": baseline, "seed": seed}, target, figures, log)
+    options = {"method": method, "baseline": baseline, "seed": seed}
+    attributions = FaceAttributions(predictor, options, target, figures, log)
     found = predictor.predict_many(map(read_frame, photos))
     for item in progress(found, total=len(photos), unit="photo"):
         log.add(item.measured if isinstance(item, Predicted) else item)
         if isinstance(item, Predicted):
-            look.add(item.faces, item.measured.frame.rgb)
-    look.finish()
-    table, result = look.result(people, draws, seed)
+            attributions.add(item.faces, item.measured.frame.rgb)
+    attributions.finish()
+    table, result = attributions.result(people, draws, seed)
     result.facts.update(_of_surrogate(against))
     record = log.record() | {"notes": result.facts["notes"]}
     folder.clear()
     with folder.all_or_nothing():
         folder.write("saliency.csv", table.to_csv(index=False, float_format="%.6g"))
-        for name, figure in look.figures():
+        for name, figure in attributions.figures():
             folder.write(name, figure)
         with named_errors(folder.path):
             result.save(folder.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,30 @@ CHEAPER = {"steps": 16, "samples": 5}
 DPI = 130
 
 
-class Look:
-    """Gathers faces, explains them a batch at a time, and keeps what figures and checks need."""
+class FaceAttributions:
+    """Gathers faces, explains them a batch at a time, and keeps what figures and checks need.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Of two models: the one that is looked into, and the regression that it is held against.
+    options : dict
+        For `attribute`: ``method, baseline, seed``.
+    target : str or None
+        The emotion to explain; each face's answer where it is None.
+    most_drawn : int
+        Faces that get a figure, from the first on.
+    log : RunLog
+        Lists the faces that cannot be explained.
+    """
 
     def __init__(
-        self, predictor: Predictor, options: dict[str, Any], target: str | None, figures: int, log: RunLog
+        self, predictor: Predictor, options: dict[str, Any], target: str | None, most_drawn: int, log: RunLog
     ) -> None:
         self.model: Any
         self.regression: Any
         (self.name, self.model), (self.other, self.regression) = predictor.models.items()
-        self.options, self.target, self.most, self.log = options, target, figures, log
+        self.options, self.target, self.most_drawn, self.log = options, target, most_drawn, log
         self.size: int | None = self.model.size_ if has_gradients(self.model) else None
         self.waiting: list[tuple[FacePrediction, np.ndarray]] = []
         self.faces: list[dict[str, Any]] = []
@@ -97,7 +112,7 @@ class Look:
     def result(
         self, people: dict[str, str] | None, draws: int, seed: int
     ) -> tuple[pd.DataFrame, RegionCorrelation]:
-        """Return the rows of ``saliency.csv`` and the agreement with its checks."""
+        """Return the rows of ``saliency.csv`` and the agreement with its checks, when all are explained."""
         import pandas as pd
 
         if not self.faces:
@@ -105,15 +120,15 @@ class Look:
                 "photos: no face was found whose Action Units could be measured; give photos of faces, or "
                 "take another --detector"
             )
-        notes: list[str] = []
-        network, told = pd.concat(self.tables, ignore_index=True), self._regression_regions(notes)
+        network, contributions = self._by_region
+        notes = self._unknown_emotions()
         who = None if people is None else [people[face["input"]] for face in self.faces]
         try:
-            found = region_correlation(network, told, groups=who, draws=draws, seed=seed)
+            found = region_correlation(network, contributions, groups=who, draws=draws, seed=seed)
         except (InputError, AnalysisError) as error:
             notes.append(f"no agreement is given: {error}")
             found = RegionCorrelation({"n": 0, "correlation": None, "level": 0.95}, {})
-        rows = network.merge(told.drop(columns="target"), how="left", on=["face", "region"])
+        rows = network.merge(contributions.drop(columns="target"), how="left", on=["face", "region"])
         tables = {"faces": self._of_faces(found), "regions": _of_regions(rows, found)}
         tables |= {"nulls": found.tables["nulls"]} if "nulls" in found.tables else {}
         if has_gradients(self.model):
@@ -133,14 +148,11 @@ class Look:
 
     def figures(self) -> Iterable[tuple[str, bytes]]:
         """Draw the faces that were kept, as name and PNG."""
-        import pandas as pd
-
         from analysis.plots import saliency
 
-        told, shares = self._regression_regions([]), pd.concat(self.tables, ignore_index=True)
         for number, (face, values, masks) in enumerate(self.drawn):
             place = self.faces[number]
-            own, other = (t[t["face"] == number].set_index("region") for t in (shares, told))
+            own, other = (t[t["face"] == number].set_index("region") for t in self._by_region)
             figure = saliency(
                 face, values, masks, PIXEL_REGIONS,
                 network=own["share"].to_dict(), regression=other["contribution"].to_dict(),
@@ -155,29 +167,34 @@ class Look:
         return region_masks(points, self.size or faces[0].crop_rgb.shape[0])
 
     def _keep(self, found: Attribution, crops: np.ndarray, masks: np.ndarray) -> None:
-        room = self.most - len(self.drawn)
+        room = self.most_drawn - len(self.drawn)
         for face, values, parts in list(zip(found.faces, found.values, masks, strict=True))[:room]:
             grey = face if face.ndim == 2 else face.mean(2).astype(np.uint8)
             self.drawn.append((grey, values, parts))
         self.checked += list(zip(crops, masks, strict=True))[: CHECKED - len(self.checked)]
 
-    def _regression_regions(self, notes: list[str]) -> pd.DataFrame:
-        """Sum the regression's contributions by region, for the faces whose emotion it knows."""
+    @cached_property
+    def _by_region(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What regions add to each face's emotion: of the network's pixels, and of the regression's AUs."""
         import pandas as pd
 
-        known = set(np.asarray(self.regression.classes_).astype(str).tolist())
-        targets = [face["emotion"] for face in self.faces]
-        unknown = sorted(set(targets) - known)
-        rows = [i for i, emotion in enumerate(targets) if emotion in known]
-        if unknown:
-            notes.append(
-                f"{len(targets) - len(rows)} faces are left out of the agreement: {self.other} does not know "
-                f"{', '.join(unknown)}"
-            )
-        told = logit_regions(
-            self.regression, pd.DataFrame(self.aus).iloc[rows], [targets[row] for row in rows]
-        )
-        return told.assign(face=np.array(rows, int)[told["face"].to_numpy(int)])
+        known = set(map(str, self.regression.classes_))
+        rows = [i for i, face in enumerate(self.faces) if face["emotion"] in known]
+        targets = [self.faces[row]["emotion"] for row in rows]
+        found = logit_regions(self.regression, pd.DataFrame(self.aus).iloc[rows], targets)
+        found["face"] = np.array(rows, np.intp)[found["face"].to_numpy(np.intp)]
+        return pd.concat(self.tables, ignore_index=True), found
+
+    def _unknown_emotions(self) -> list[str]:
+        """Tell which faces the regression cannot explain, in one note or none."""
+        known = set(map(str, self.regression.classes_))
+        unknown = [face["emotion"] for face in self.faces if face["emotion"] not in known]
+        if not unknown:
+            return []
+        return [
+            f"{len(unknown)} faces are left out of the agreement: {self.other} does not know "
+            f"{', '.join(sorted(set(unknown)))}"
+        ]
 
     def _of_faces(self, found: RegionCorrelation) -> pd.DataFrame:
         import pandas as pd

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.facs import region
 from analysis.people import percentile_interval, person_draws
 from analysis.results import load_result, save_result
 from feat_pipeline.errors import InputError, UsageError
@@ -18,6 +19,8 @@ from feat_pipeline.saliency.regions import BACKGROUND, by_region
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.autable import AUTable
+    from analysis.explain.contributions import Baseline
     from analysis.logit import MultinomialLogit
 
 KIND = "agreement"
@@ -65,7 +68,12 @@ class RegionCorrelation:
         return cls(*load_result(folder, KIND))
 
 
-def logit_regions(model: MultinomialLogit, X: Any, targets: Sequence[str], **options: Any) -> pd.DataFrame:
+def logit_regions(
+    model: MultinomialLogit,
+    X: AUTable | pd.DataFrame | np.ndarray,
+    targets: Sequence[str],
+    baseline: Baseline = "population",
+) -> pd.DataFrame:
     """Sum the contributions of Action Units over their regions.
 
     Parameters
@@ -73,31 +81,44 @@ def logit_regions(model: MultinomialLogit, X: Any, targets: Sequence[str], **opt
     model : MultinomialLogit
         A regression on AUs, or the surrogate of a network.
     X : AUTable, DataFrame or (n, p) array
-        As for `analysis.explain.explain_many`.
+        As for `analysis.explain.contributions.contributions`.
     targets : sequence of str, length n
         The emotion to explain, face by face: that of the network's attributions.
-    **options
-        Further ones of `explain_many`, such as ``baseline``.
+    baseline
+        As for `contributions`.
 
     Returns
     -------
     DataFrame
         ``face`` (number from 0), ``target``, ``region``, ``contribution`` to the target's centred logit. A
         face with an AU that has no value has no rows.
+
+    Raises
+    ------
+    ModelError
+        AUs that do not fit the model, or an emotion that it does not know.
     """
     import pandas as pd
 
-    from analysis.explain import explain_many
+    from analysis.explain.contributions import contributions, indicator
+    from analysis.explain.given import class_number
 
     names = np.asarray(targets).astype(str)
-    rows = []
-    for target in np.unique(names):
-        for face, found in enumerate(explain_many(model, X, target=str(target), **options)):
-            if found is not None and names[face] == target:
-                pairs = zip(found.regions_of_face, found.region_contribution.tolist(), strict=True)
-                rows += [(face, str(target), region, value) for region, value in pairs]
-    table = pd.DataFrame(rows, columns=["face", "target", "region", "contribution"])
-    return table.sort_values("face", kind="stable", ignore_index=True)
+    number = {name: class_number(model, name, "target") for name in np.unique(names).tolist()}
+    of_target = np.array([number[name] for name in names.tolist()], np.intp)
+    per_au = contributions(model, X, baseline)[np.arange(len(names)), :, of_target]
+    of_au = [region(str(au)) for au in model.feature_names_in_]
+    regions = list(dict.fromkeys(of_au))
+    sums = per_au @ indicator(np.array([regions.index(name) for name in of_au]), len(regions))
+    faces = np.flatnonzero(np.isfinite(sums).all(axis=1))
+    return pd.DataFrame(
+        {
+            "face": np.repeat(faces, len(regions)),
+            "target": np.repeat(names[faces], len(regions)),
+            "region": np.tile(regions, len(faces)),
+            "contribution": sums[faces].ravel(),
+        }
+    )
 
 
 def region_correlation(

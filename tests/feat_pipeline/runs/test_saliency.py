@@ -6,6 +6,10 @@ import pytest
 import torch
 
 from analysis.autable import AUTable
+from analysis.explain import FaceExplanation
+from analysis.explain import contributions as contributions_module
+from analysis.explain import faces as explain_module
+from analysis.explain.contributions import share_out
 from analysis.logit import MultinomialLogit
 from analysis.results import save_result
 from feat_pipeline.detect import DETECTORS
@@ -153,6 +157,21 @@ def test_contributions_are_those_of_the_emotion_that_the_network_answers(
     assert "Too few faces." in page and "Is it more than chance?" not in page
 
 
+def test_the_regression_explains_each_face_once(fakes, run, faces, cnn, logit, tmp_path, monkeypatch):
+    """Before, it did so for every class, twice: 6 faces of 3 classes took 36 explanations."""
+    made, passes = [], []
+    monkeypatch.setattr(
+        contributions_module, "share_out", lambda *given: passes.append(len(given[1])) or share_out(*given)
+    )
+    monkeypatch.setattr(
+        explain_module, "FaceExplanation", lambda **given: made.append(1) or FaceExplanation(**given)
+    )
+    arguments = ["--model", cnn, "--against", logit, "--out", tmp_path / "o", "--method", "grad-cam"]
+    assert run("saliency", faces, *arguments, "--draws", 20, "--faces", 2)[0] == 0
+    assert len(made) == 6  # of the prediction itself
+    assert passes == [6]
+
+
 def test_a_surrogate_is_named_and_its_faults_told(fakes, run, faces, cnn, logit, tmp_path):
     folder = tmp_path / "why-cnn"
     MultinomialLogit.load(logit).save(folder)
@@ -222,7 +241,7 @@ def test_faces_whose_landmarks_lie_elsewhere_are_left_out_and_listed(
 
 
 def test_a_damaged_agreement_costs_the_report_its_section_only(fakes, run, tmp_path):
-    save_result(tmp_path, "region_correlation", {"model": "cnn"}, {})
+    save_result(tmp_path, "agreement", {"model": "cnn"}, {})
     code, _, err = run("report", tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8") if code == 0 else err
     assert code == 0 and re.search("agreement.json was left out, since it is damaged", page)
