@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from analysis import filenames
 from analysis.errors import AnalysisError
 from analysis.files import JsonObject, atomic_path
 
@@ -61,7 +62,7 @@ def save_result(
         name: {"columns": [str(c) for c in table.columns], "rows": plain(table.to_numpy(dtype=object))}
         for name, table in tables.items()
     }
-    target = Path(folder) / f"{kind}.json"
+    target = Path(folder) / filenames.result_file(kind)
     with atomic_path(target) as temporary:
         temporary.write_text(
             json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
@@ -92,7 +93,7 @@ def load_result(folder: str | Path, kind: str) -> tuple[JsonObject, dict[str, pd
     """
     import pandas as pd
 
-    file = Path(folder) / f"{kind}.json"
+    file = Path(folder) / filenames.result_file(kind)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != kind or content["version"] != VERSION:

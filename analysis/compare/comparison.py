@@ -18,13 +18,13 @@ from analysis.errors import FitError
 from analysis.facs import canonical_emotion
 from analysis.files import JsonObject
 from analysis.people import person_codes, person_draws
+from analysis.predictions import FACE, PICTURE
 from analysis.results import load_result, save_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KIND = "comparison"
-FACE_COLUMNS = ("input", "frame", "face")
 _ROC_POINTS = 200
 
 
@@ -177,12 +177,12 @@ def _faces(predictions: Mapping[str, Any], n: int) -> pd.DataFrame:
         length = len(getattr(answers, "probabilities", answers))
         if length != n:
             raise FitError(f"predictions: {name} has {length} rows, {next(iter(predictions))} has {n}")
-        for column in (*FACE_COLUMNS, "picture"):
+        for column in (*FACE, PICTURE):
             if column not in getattr(answers, "columns", ()):
                 continue
             values = answers[column].to_numpy()
             other, expected = first.setdefault(column, (str(name), values))
-            if column in FACE_COLUMNS and (values.astype(str) != expected.astype(str)).any():
+            if column in FACE and (values.astype(str) != expected.astype(str)).any():
                 raise FitError(
                     f"predictions: {other} and {name} have other faces ({column}); align their rows"
                 )

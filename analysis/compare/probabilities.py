@@ -9,12 +9,10 @@ import numpy as np
 
 from analysis.errors import FitError
 from analysis.facs import canonical_emotion
+from analysis.predictions import emotion_of, is_probability
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PREFIX = "p_"
-"""Of a probability's column, as `predict` writes it: 'p_happy'."""
 
 ROUNDING = 1e-3
 """How far a row's sum may be from 1, as rounded numbers in a CSV are."""
@@ -85,8 +83,8 @@ def read_predictions(answers: Predictions | pd.DataFrame, name: str = "predictio
     """
     if isinstance(answers, Predictions):
         return answers
-    columns = [c for c in answers.columns if str(c).startswith(PREFIX)] or list(answers.columns)
-    names = np.array([canonical_emotion(str(c).removeprefix(PREFIX)) for c in columns])
+    columns = [c for c in answers.columns if is_probability(c)] or list(answers.columns)
+    names = np.array([canonical_emotion(emotion_of(c)) for c in columns])
     if len(names) < 2:
         raise FitError(
             f"{name}: expected columns such as p_happy, got {', '.join(map(str, columns)) or 'none'}"

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from analysis import filenames
 from analysis.errors import ModelError
 from analysis.files import JsonObject, atomic_path
 from analysis.likelihood.covariance import completed
@@ -165,7 +166,7 @@ def _covariance(triangle: list[float] | None, K: int, width: int) -> np.ndarray 
 
 def _file(path: str | Path) -> Path:
     path = Path(path)
-    return path if path.suffix == ".json" else path / "model.json"
+    return path if path.suffix == ".json" else path / filenames.MODEL
 
 
 def _content(file: Path) -> JsonObject:

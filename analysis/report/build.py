@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from analysis.errors import AnalysisError
 from analysis.files import atomic_path
 from analysis.html.bars import au_groups
@@ -78,7 +79,7 @@ def build_report(
     if pictures is not None:
         results.pictures = Path(pictures)
     page = _render(_page(results, title, max_faces))
-    out = Path(out) if out is not None else results.directory / "report.html"
+    out = Path(out) if out is not None else results.directory / filenames.REPORT
     try:
         with atomic_path(out) as temporary:
             # A file name that is no valid UTF-8 reaches here as lone surrogates.

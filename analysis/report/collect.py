@@ -10,21 +10,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import filenames
 from analysis.errors import AnalysisError
 from analysis.facs import parse_column
 from analysis.files import JsonObject
+from analysis.predictions import (
+    AU_NUMBERS,
+    EXPLANATION_NEEDED,
+    LABEL,
+    MODEL,
+    NEEDED,
+    PICTURE,
+    emotion_of,
+    is_probability,
+)
 from analysis.results import load_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULTS = ("inference", "comparison", "surrogate", "agreement")
+AU_TABLES = (filenames.AUS_CSV, filenames.AUS_PARQUET)
 FILES = (
-    *("explanations.jsonl", "predictions.csv", "aus.csv", "aus.parquet", "model.json", "coefficients.csv"),
-    *(f"{kind}.json" for kind in RESULTS),
+    *(filenames.EXPLANATIONS, filenames.PREDICTIONS, *AU_TABLES, filenames.MODEL, filenames.COEFFICIENTS),
+    *map(filenames.result_file, filenames.RESULT_KINDS),
 )
-_NUMBERS = ("value", "baseline", "contribution", "se", "low", "high", "contrast")
-_REQUIRED = ("input", "model", "target", "probabilities", "logit", "baseline_logit", "rationale", "aus")
 
 FaceKey = tuple[str, int, int]
 
@@ -138,7 +147,7 @@ def collect(directory: str | Path) -> Results:
     if not directory.is_dir():
         state = "is a file" if directory.exists() else "does not exist"
         raise AnalysisError(f"directory: {directory} {state}; give the --out directory of an earlier command")
-    if not any((directory / name).is_file() for name in (*FILES, "skipped.csv")):
+    if not any((directory / name).is_file() for name in (*FILES, filenames.SKIPPED)):
         raise AnalysisError(
             f"directory: {directory} holds no results (none of {', '.join(FILES)}); "
             "run 'feat-pipeline predict PHOTOS --out DIR' first"
@@ -156,14 +165,14 @@ def collect(directory: str | Path) -> Results:
     _read_aus(results, faces)
     results.faces = list(faces.values())
     _read_saved(results)
-    results.skipped = [dict(row) for row in _rows(results, "skipped.csv", ("input", "reason"))]
+    results.skipped = [dict(row) for row in _rows(results, filenames.SKIPPED, ("input", "reason"))]
     results.annotated = sorted(p for p in (directory / "annotated").rglob("*") if p.is_file())
     return results
 
 
 def _read_saved(results: Results) -> None:
-    for kind in RESULTS:
-        if not (results.directory / f"{kind}.json").is_file():
+    for kind in filenames.RESULT_KINDS:
+        if not (results.directory / filenames.result_file(kind)).is_file():
             continue
         try:
             setattr(results, kind, Saved(*load_result(results.directory, kind)))
@@ -176,7 +185,7 @@ def _as_list(value: object) -> list[object]:
 
 
 def _read_run(results: Results) -> JsonObject:
-    path = results.directory / "run.json"
+    path = results.directory / filenames.RUN
     if not path.is_file():
         results.warnings.append("run.json is missing: parameters and versions of this run are not known.")
         return {}
@@ -201,7 +210,7 @@ def _whole(value: str | float | None) -> int:
 
 
 def _read_explanations(results: Results, faces: dict[FaceKey, Face]) -> None:
-    path = results.directory / "explanations.jsonl"
+    path = results.directory / filenames.EXPLANATIONS
     if not path.is_file():
         return
     damaged: list[str] = []
@@ -227,7 +236,7 @@ def _checked(record: object) -> JsonObject:
     """Return the record with its numbers as floats; raise ValueError where it is not one of ours."""
     if not isinstance(record, dict):
         raise ValueError("no JSON object")
-    missing = [key for key in _REQUIRED if key not in record]
+    missing = [key for key in EXPLANATION_NEEDED if key not in record]
     if missing:
         raise ValueError(f"without {', '.join(missing)}")
     record["probabilities"] = {str(k): _float(v) for k, v in record["probabilities"].items()}
@@ -239,7 +248,7 @@ def _checked(record: object) -> JsonObject:
     for item in record["aus"]:
         if parse_column(item["au"]) is None:
             raise ValueError(f"{item['au']!r} is no AU column")
-        for key in _NUMBERS:
+        for key in AU_NUMBERS:
             item[key] = _float(item.get(key))
     return record
 
@@ -250,11 +259,11 @@ def _float(value: str | float | None) -> float:
 
 def _add_explanation(face: Face, record: JsonObject) -> None:
     face.explanations.append(record)
-    face.answers[str(record["model"])] = {
+    face.answers[str(record[MODEL])] = {
         "label": str(record["target"]),
         "probabilities": record["probabilities"],
     }
-    face.picture = face.picture or record.get("picture")
+    face.picture = face.picture or record.get(PICTURE)
     face.annotated = face.annotated or record.get("annotated")
     for item in record["aus"]:
         face.aus.setdefault(item["au"], item["value"])
@@ -262,20 +271,20 @@ def _add_explanation(face: Face, record: JsonObject) -> None:
 
 
 def _read_predictions(results: Results, faces: dict[FaceKey, Face]) -> None:
-    for row in _rows(results, "predictions.csv", ("input", "model", "label")):
+    for row in _rows(results, filenames.PREDICTIONS, NEEDED):
         face = _face(faces, row)
         face.time_s = _float(row.get("time_s"))
         probabilities = {
-            name.removeprefix("p_"): _float(value)
+            emotion_of(name): _float(value)
             for name, value in row.items()
-            if name and name.startswith("p_") and value not in (None, "")
+            if name and is_probability(name) and value not in (None, "")
         }
-        face.picture = face.picture or row.get("picture") or None
-        face.answers[row["model"]] = {"label": row["label"], "probabilities": probabilities}
+        face.picture = face.picture or row.get(PICTURE) or None
+        face.answers[row[MODEL]] = {"label": row[LABEL], "probabilities": probabilities}
 
 
 def _read_aus(results: Results, faces: dict[FaceKey, Face]) -> None:
-    names = [name for name in ("aus.csv", "aus.parquet") if (results.directory / name).is_file()]
+    names = [name for name in AU_TABLES if (results.directory / name).is_file()]
     if not names:
         return
     from analysis.autable import AUTable
@@ -317,7 +326,7 @@ def _rows(results: Results, name: str, needed: tuple[str, ...]) -> Iterator[Json
 
 
 def _numbers_ok(row: Mapping[Any, Any]) -> bool:
-    numeric = [v for k, v in row.items() if k in ("frame", "face", "time_s") or str(k).startswith("p_")]
+    numeric = [v for k, v in row.items() if k in ("frame", "face", "time_s") or is_probability(k)]
     try:
         return all(math.isfinite(float(value)) for value in numeric if value not in (None, ""))
     except ValueError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from analysis import filenames
 from analysis.display import au_number, au_title, coefficient_grid, signed, term_title
 from analysis.errors import AnalysisError
 from analysis.facs import SCALE_RANGES, in_order
@@ -45,7 +46,7 @@ def find_models(results: Results, given: Mapping[str, AnyModel] | None) -> dict[
     found = dict(given or {})
     wanted = list(dict.fromkeys(str(r["model"]) for face in results.faces for r in face.explanations))
     for name in wanted:
-        places = [results.directory / "models" / name]
+        places = [results.directory / filenames.MODEL_COPIES / name]
         if len(wanted) == 1:
             places.append(results.directory)
         if name not in found:
@@ -74,12 +75,12 @@ def _load_first(results: Results, name: str, places: list[Path], found: dict[str
 
 def _load(path: Path) -> AnyModel | None:
     """Load the model at a directory or file; None where there is none."""
-    file = path / "model.json" if path.is_dir() else path
+    file = path / filenames.MODEL if path.is_dir() else path
     if file.is_file() and file.suffix == ".json":
         from analysis.logit import MultinomialLogit
 
         return MultinomialLogit.load(file)
-    table = path / "coefficients.csv"
+    table = path / filenames.COEFFICIENTS
     if not table.is_file():
         return None
     import pandas as pd

@@ -17,6 +17,7 @@ from analysis.facs import canonical_emotion
 from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
 from analysis.people import person_codes, person_draws
+from analysis.predictions import FACE
 from analysis.splits import holdout
 from analysis.surrogate.fidelity import FIDELITY, centred_logits, divergences, fidelity
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELD_OUT = 0.25
-NAMES = ("input", "frame", "face")
 SURROGATE, MAJORITY = "surrogate", "majority"
 TRUE_LABELS, CEILING = "logit on true labels", "flexible AU model"
 
@@ -117,7 +117,7 @@ def read_faces(
     if len(given.probabilities) != n:
         raise FitError(f"{name}: expected {n} rows, one for each face, got {len(given.probabilities)}")
     frame = X.frame if is_measured(X) else X if isinstance(X, pd.DataFrame) else pd.DataFrame()
-    own = {column: frame[column].to_numpy() for column in NAMES if column in frame}
+    own = {column: frame[column].to_numpy() for column in FACE if column in frame}
     labels = None
     if y is not None:
         labels = np.array([canonical_emotion(label) for label in checked_labels(y, n)])

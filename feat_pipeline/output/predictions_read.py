@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis import filenames
+from analysis.predictions import FACE, MODEL, TEXT, is_probability
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FACE = ("input", "frame", "face")
-"""The columns that say which face it is; the latter two count as 0 where a file lacks them."""
 
 _SLACK, _ROUNDED = 1e-3, 0.02  # what rounding may add to one probability, and to their sum
 
@@ -121,17 +120,17 @@ def _read(path: Path) -> list[ModelPredictions]:
     from analysis.autable.read import read_csv
     from analysis.errors import TableError
 
-    file = path / "predictions.csv" if path.is_dir() else path
+    file = path / filenames.PREDICTIONS if path.is_dir() else path
     if not file.is_file():
         raise InputError(
             f"{file}: no such file; expected predictions, as 'feat-pipeline predict' writes them"
         )
     try:
-        frame = read_csv(file, "input", "model", "label", "picture")
+        frame = read_csv(file, *TEXT)
     except TableError as error:
         raise InputError(str(error)) from None
     columns = [str(name) for name in frame.columns]
-    probabilities = [name for name in columns if name.startswith("p_")]
+    probabilities = [*filter(is_probability, columns)]
     if "input" not in columns or not probabilities:
         raise InputError(
             f"{file}: expected the columns input and p_<emotion>, such as p_happy; it has "
@@ -142,11 +141,10 @@ def _read(path: Path) -> list[ModelPredictions]:
     _check_probabilities(frame, probabilities, file)
     for column in FACE[1:]:
         frame[column] = _whole(frame[column], column, file) if column in columns else 0
-    if "model" not in columns:
-        return [_one(file, file.stem if file.stem != "predictions" else file.resolve().parent.name, frame)]
-    return [
-        _one(file, str(name), part) for name, part in frame.groupby(frame["model"].fillna(""), sort=False)
-    ]
+    if MODEL not in columns:
+        ours = file.stem == Path(filenames.PREDICTIONS).stem
+        return [_one(file, file.resolve().parent.name if ours else file.stem, frame)]
+    return [_one(file, str(name), part) for name, part in frame.groupby(frame[MODEL].fillna(""), sort=False)]
 
 
 def _whole(column: pd.Series, name: str, file: Path) -> pd.Series:
@@ -175,7 +173,7 @@ def _check_probabilities(frame: pd.DataFrame, names: list[str], file: Path) -> N
 
 def _one(file: Path, model: str, frame: pd.DataFrame) -> ModelPredictions:
     """Leave out the emotions that this model does not know, and the faces without an answer."""
-    probabilities = [name for name in frame.columns if str(name).startswith("p_")]
+    probabilities = [*filter(is_probability, frame.columns)]
     unknown = [name for name in probabilities if frame[name].isna().all()]
     frame = frame.drop(columns=unknown)
     answered = frame[[name for name in probabilities if name not in unknown]].notna().any(axis=1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analysis import filenames
-from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
+from analysis.predictions import explanation_line, prediction_columns, prediction_row
 from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.predict import FacePrediction
@@ -74,17 +74,11 @@ class PredictionsWriter:
     """
 
     def __init__(self, folder: OutputFolder, models: Mapping[str, Any], *, videos: bool = False) -> None:
-        self._folder, self._models, self._videos = folder, models, videos
-        self._classes = list(dict.fromkeys(str(c) for model in models.values() for c in model.classes_))
-        self._columns = prediction_columns(self._classes)
-        if videos:
-            self._columns.insert(len(PLACE), "face_id")
-            smooth = ["smooth_label", *(f"smooth_p_{emotion}" for emotion in self._classes)]
-            self._columns[-1:-1] = smooth
+        self._folder, self._models = folder, models
+        classes = list(dict.fromkeys(str(c) for model in models.values() for c in model.classes_))
+        self._columns = prediction_columns(classes, videos=videos, several_models=len(models) > 1)
         self._rows = GrowingFile(folder, filenames.PREDICTIONS)
         self._reasons = GrowingFile(folder, filenames.EXPLANATIONS)
-        if len(models) > 1:
-            self._columns.insert(-1, "agree")
         self._write_row(self._columns)
         self.pictures = 0
         self.disagreements = 0
@@ -121,14 +115,16 @@ class PredictionsWriter:
         self.disagreements += face.agree is False
         for model in self._models:
             probabilities = face.probabilities.get(model, {})
-            row = prediction_row(place, model, probabilities, picture) | {
-                "face_id": face_id,
-                "agree": face.agree,
-            }
-            if self._videos:
-                steady = probabilities if smooth is None else smooth.get(model, {})
-                row |= {"smooth_label": row["label"] if labels is None else labels.get(model, "")}
-                row |= {f"smooth_p_{emotion}": value for emotion, value in steady.items()}
+            row = prediction_row(
+                place,
+                model,
+                probabilities,
+                picture,
+                face_id=face_id,
+                agree=face.agree,
+                smooth_label=None if labels is None else labels.get(model, ""),
+                smooth=None if smooth is None else smooth.get(model, {}),
+            )
             self._write_row([_cell(name, row.get(name)) for name in self._columns])
             if explained and model in face.explanations:
                 told = face.explanations[model]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import filenames
+from analysis.predictions import probability_column
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import load_model, model_name, model_path
 from feat_pipeline.models.ensemble import Ensemble, saved_files, vote_weights
@@ -130,7 +131,7 @@ def _chosen(
     rows = np.flatnonzero(kept)[known]
     if not len(rows):
         raise InputError(f"{labels}: expected labels out of {', '.join(classes)}, got none of them")
-    columns = [f"p_{name}" for name in classes]
+    columns = [*map(probability_column, classes)]
     shares = np.stack([frame[columns].to_numpy(float)[rows] for frame in frames.values()])
     shares /= shares.sum(axis=2, keepdims=True)
     places = {str(name): place for place, name in enumerate(classes)}

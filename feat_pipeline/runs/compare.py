@@ -6,26 +6,22 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analysis import filenames
-from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.runs.results import write_result
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
     from analysis.compare import Comparison
+    from analysis.logit import MultinomialLogit
 
-OUTPUTS = (
-    filenames.result_file("comparison"),
-    "scores.csv",
-    "per_class.csv",
-    "disagreements.csv",
-    filenames.RUN,
-)
+TABLES = ("scores", "per_class", "disagreements")
+OUTPUTS = (filenames.result_file("comparison"), *(f"{name}.csv" for name in TABLES), filenames.RUN)
 
 
 def compare_files(
@@ -94,16 +90,12 @@ def compare_files(
     result.facts["notes"][:0] = [*notes, *matched]
     folder.clear()
     with folder.all_or_nothing():
-        with named_errors(folder.path):
-            result.save(folder.path)
-        for name in ("scores", "per_class", "disagreements"):
-            folder.write(f"{name}.csv", result.tables[name].to_csv(index=False, float_format="%.6g"))
-        folder.write_json(filenames.RUN, log.record() | {"notes": result.facts["notes"]})
+        write_result(folder, result, TABLES, log.record() | {"notes": result.facts["notes"]})
     build_report(folder.path, pictures=Path(paths[0]).parent)
     return result
 
 
-def _regressions(answers: Mapping[str, ModelPredictions]) -> dict[str, Any]:
+def _regressions(answers: Mapping[str, ModelPredictions]) -> dict[str, MultinomialLogit]:
     """Find the regressions among the models: predict keeps copies beside its predictions."""
     from analysis.errors import ModelError
     from analysis.logit import MultinomialLogit
@@ -111,5 +103,5 @@ def _regressions(answers: Mapping[str, ModelPredictions]) -> dict[str, Any]:
     found = {}
     for name, one in answers.items():
         with contextlib.suppress(ModelError):
-            found[name] = MultinomialLogit.load(one.file.parent / "models" / one.model)
+            found[name] = MultinomialLogit.load(one.file.parent / filenames.MODEL_COPIES / one.model)
     return found

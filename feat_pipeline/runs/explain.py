@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis import filenames
 from analysis.errors import ModelError
-from analysis.predictions import PLACE, explanation_line, prediction_columns, prediction_row
+from analysis.predictions import FACE, PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract.tally import NOT_MEASURED
 from feat_pipeline.files import named_errors
@@ -18,7 +19,8 @@ from feat_pipeline.models import load_model, model_name
 from feat_pipeline.output.folder import OutputFolder, model_copies
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress
-from feat_pipeline.sources.frame import PathLike
+from feat_pipeline.runs.results import backend_of
+from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.weights.shipped import models_dir
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def explain_table(
     parameters = {"table": str(table), "model": str(model), "target": target, "rival": rival}
     log = RunLog("explain", {**parameters, "baseline": baseline, "person": person}, models=[name])
     whole = AUTable.read(str(table))
-    run = _Run(whole, name, regression)  # type: ignore[arg-type]
+    run = _Run(whole, name, regression, log)  # type: ignore[arg-type]
     explained = run.explained(target, rival, baseline, person)
     folder.clear()
     with folder.all_or_nothing():
@@ -128,10 +130,9 @@ def explain_table(
 class _Run:
     """One table with its model: explains, then writes."""
 
-    def __init__(self, table: AUTable, name: str, model: MultinomialLogit) -> None:
-        self.table, self.name, self.model = table, name, model
+    def __init__(self, table: AUTable, name: str, model: MultinomialLogit, log: RunLog) -> None:
+        self.table, self.name, self.model, self.log = table, name, model, log
         self.notes: list[str] = list(table.notes)
-        self.skipped: list[dict[str, Any]] = []
         self.places = _places(table.frame)
 
     def explained(
@@ -160,10 +161,10 @@ class _Run:
         for i in np.flatnonzero([explanation is None for explanation in found]):
             place = self.places[i]
             reason = f"face {place['face']}: {_NO_NEUTRAL if measured[i] else NOT_MEASURED}"
-            self.skipped.append({"input": place["input"], "frame": place["frame"], "reason": reason})
-        if self.skipped:
+            self.log.skip(Skipped(place["input"], place["frame"], reason), "not measured")
+        if self.log.skipped:
             self.notes.append(
-                f"{len(self.skipped)} of {len(found)} faces have no explanation: see skipped.csv"
+                f"{len(self.log.skipped)} of {len(found)} faces have no explanation: see {filenames.SKIPPED}"
             )
         self.notes += dict.fromkeys(note for e in found if e is not None for note in e.notes)
         return found
@@ -187,26 +188,23 @@ class _Run:
                 found = explanation.counterfactual(kinds=kinds) if kinds else None
                 told = None if found is None else found.to_dict()
                 lines.write(explanation_line(place, self.name, explanation, counterfactual=told))
-                _write_contributions(tidy, place, explanation, header=cells.tell() == 0)
+                tidy.writerows(_contributions(place, explanation, header=cells.tell() == 0))
                 changes += [{**_which(place), **row} for row in (found.rows() if found else ())]
         predictions = pd.DataFrame(rows, columns=prediction_columns(classes))
         folder.write(filenames.PREDICTIONS, predictions.to_csv(index=False, float_format="%.6g"))
         if counterfactuals:
             text = pd.DataFrame(changes).to_csv(index=False, float_format="%.6g")
             folder.write(filenames.COUNTERFACTUALS, text)
-        skipped = pd.DataFrame(self.skipped, columns=["input", "frame", "reason"])
-        folder.write(filenames.SKIPPED, skipped.to_csv(index=False))
+        folder.write(filenames.SKIPPED, self.log.skipped_frame().to_csv(index=False))
 
     def facts(self) -> dict[str, Any]:
         """Entries of run.json."""
-        table = self.table
-        skipped = {"not measured": len(self.skipped)} if self.skipped else {}
         return {
-            "backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale},
+            "backend": backend_of(self.table),
             "counts": {
                 "inputs": len({place["input"] for place in self.places}),
                 "faces": len(self.places),
-                "skipped": skipped,
+                "skipped": self.log.counts["skipped"],
             },
             "draws": DRAWS,
             "notes": self.notes,
@@ -235,18 +233,19 @@ def _places(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _which(place: dict[str, Any]) -> dict[str, Any]:
-    return {key: place[key] for key in ("input", "frame", "face")}
+    return {key: place[key] for key in FACE}
 
 
-def _write_contributions(
-    tidy: Any, place: dict[str, Any], explanation: FaceExplanation, header: bool
-) -> None:
-    rows = explanation.to_dict()["aus"]
+def _contributions(
+    place: dict[str, Any], explanation: FaceExplanation, *, header: bool
+) -> Iterator[list[str | float]]:
+    """Lay out a face's rows of ``contributions.csv``, under the names of the columns with `header`."""
+    aus = explanation.to_dict()["aus"]
     if header:
-        tidy.writerow(["input", "frame", "face", "target", "rival", *rows[0]])
+        yield [*FACE, "target", "rival", *aus[0]]
     front = [*_which(place).values(), explanation.target, explanation.rival]
-    for row in rows:
-        tidy.writerow([*front, *(f"{v:.6g}" if isinstance(v, float) else v for v in row.values())])
+    for au in aus:
+        yield [*front, *(f"{value:.6g}" if isinstance(value, float) else value for value in au.values())]
 
 
 def _validity(table: AUTable) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
+from analysis.predictions import TEXT
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
@@ -76,7 +77,7 @@ class PredictResult:
     def predictions(self) -> pd.DataFrame:  # noqa: D102
         import pandas as pd
 
-        text = dict.fromkeys(("input", "model", "label", "smooth_label", "picture"), str)
+        text = dict.fromkeys(TEXT, str)
         columns = pd.read_csv(self.path, nrows=0).columns
         numbers = {
             name: [""] for name in columns if name not in text

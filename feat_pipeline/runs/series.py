@@ -13,12 +13,14 @@ import numpy as np
 
 from analysis import filenames
 from analysis.errors import ModelError
+from analysis.predictions import LABEL, emotion_of, probability_column
 from analysis.series.smoothing import SMOOTH_S
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from analysis.autable import AUTable
     from analysis.series import AUSeries
+    from feat_pipeline.models import EmotionModel
     from feat_pipeline.runs.extract import ExtractResult
     from feat_pipeline.sources.sampling import Sampling
 
@@ -140,7 +143,7 @@ def series_files(
             "smooth_s": smooth_s,
             "aus": list(aus) if aus else None,
         },
-        backend={"name": table.backend, "version": table.backend_version, "scale": table.scale},
+        backend=backend_of(table),
         detector=detector if videos else "no detector",
         models=[model_name(spec)],
     )
@@ -163,8 +166,8 @@ def series_files(
         folder.write("events.csv", _text(events))
         for number, person in enumerate(drawn):
             folder.write(_figure_name(number, person), _figure(found, events, person, list(answers.columns)))
-        skipped = measured.skipped.to_csv(index=False) if measured else "input,frame,reason\n"
-        folder.write(filenames.SKIPPED, skipped)
+        skipped = measured.skipped if measured else log.skipped_frame()
+        folder.write(filenames.SKIPPED, skipped.to_csv(index=False))
         folder.write_json(filenames.RUN, record)
     return SeriesResult(found, events, record, errors, notes)
 
@@ -189,7 +192,7 @@ def _sorted_out(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], list[
 
 def _measured(
     videos: list[Path],
-    emotions: Any,
+    emotions: EmotionModel,
     sampling: Sampling | None,
     detector: str,
     detect_every_s: float | None,
@@ -256,7 +259,9 @@ def _joined(tables: list[AUTable]) -> AUTable:
     return joined
 
 
-def _answers(table: AUTable, emotions: Any, name: str, *, must: bool) -> tuple[pd.DataFrame, list[str]]:
+def _answers(
+    table: AUTable, emotions: EmotionModel, name: str, *, must: bool
+) -> tuple[pd.DataFrame, list[str]]:
     """Probabilities of each row by the AUs as measured; no columns where the model does not fit."""
     import pandas as pd
 
@@ -264,7 +269,7 @@ def _answers(table: AUTable, emotions: Any, name: str, *, must: bool) -> tuple[p
     if backend != table.backend and not must:
         other = f"was fitted on AUs of {backend}, and the table is of {table.backend}"
         return pd.DataFrame(index=range(len(table))), [f"no emotions: {name} {other}; name a --model of it"]
-    names = [f"p_{emotion}" for emotion in emotions.classes_]
+    names = [*map(probability_column, emotions.classes_)]
     needed = list(getattr(emotions, "feature_names_in_", ()))
     answers = pd.DataFrame(np.nan, index=range(len(table)), columns=names)
     try:
@@ -284,12 +289,12 @@ def _beside(table: AUTable, answers: pd.DataFrame) -> AUTable:
 
     if not len(answers.columns):
         return table
-    names = [column.removeprefix("p_") for column in answers.columns]
+    names = [*map(emotion_of, answers.columns)]
     known = answers.notna().all(axis=1).to_numpy()
     label = np.full(len(answers), "", dtype=object)
     label[known] = np.array(names, dtype=object)[answers[known].to_numpy().argmax(axis=1)]
-    frame = table.frame.drop(columns=["label", *answers.columns], errors="ignore").reset_index(drop=True)
-    return _like(table, pd.concat([frame, pd.Series(label, name="label"), answers], axis=1))
+    frame = table.frame.drop(columns=[LABEL, *answers.columns], errors="ignore").reset_index(drop=True)
+    return _like(table, pd.concat([frame, pd.Series(label, name=LABEL), answers], axis=1))
 
 
 def _like(table: AUTable, frame: pd.DataFrame) -> AUTable:
@@ -314,7 +319,7 @@ def _most_seen(series: AUSeries, figures: int) -> list[tuple[str, int]]:
 
 
 def _figure_name(number: int, person: tuple[str, int]) -> str:
-    from feat_pipeline.runs.predict import slug
+    from feat_pipeline.output.folder import slug
 
     return f"series/{number:06d}_{slug(person[0])}_face{person[1]}.png"
 
@@ -324,7 +329,7 @@ def _figure(series: AUSeries, events: pd.DataFrame, person: tuple[str, int], ans
 
     rows = series.of(person)
     own = events[(events["input"] == person[0]) & (events["face_id"] == person[1])]
-    chances = rows[answers].rename(columns=lambda name: name.removeprefix("p_")) if answers else None
+    chances = rows[answers].rename(columns=emotion_of) if answers else None
     figure = draw(
         rows,
         series.aus,

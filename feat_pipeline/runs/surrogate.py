@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis import filenames
+from analysis.predictions import FACE, PICTURE, explanation_line
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.files import named_errors
 from feat_pipeline.output.folder import OutputFolder
-from feat_pipeline.output.predictions_read import FACE, ModelPredictions, read_prediction_files, same_faces
+from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.runs.results import backend_of, write_result
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
     from analysis.autable import AUTable
     from analysis.surrogate import Surrogate
 
+TABLES = ("fidelity", "stability", "faces")
 OUTPUTS = (
-    *filenames.OF_A_MODEL,
-    "fidelity.csv",
-    "stability.csv",
-    "faces.csv",
-    filenames.EXPLANATIONS,
-    filenames.RUN,
-)
+    *filenames.OF_A_MODEL, *(f"{name}.csv" for name in TABLES), filenames.EXPLANATIONS, filenames.RUN
+)  # fmt: skip
 MOST_EXPLAINED = 1000
 """Held-out faces whose reasons are written: each takes about 16 kB."""
 
@@ -119,14 +116,10 @@ def surrogate_files(
         result.facts["notes"].append("no face's reasons are written, since the surrogate is not to be used")
     folder.clear()
     with folder.all_or_nothing():
-        with named_errors(folder.path):
-            result.save(folder.path)
-        for each in ("fidelity", "stability", "faces"):
-            folder.write(f"{each}.csv", result.tables[each].to_csv(index=False, float_format="%.6g"))
         if result.usable:
             folder.write(filenames.EXPLANATIONS, _reasons(result, table, frame))
-        facts = {"backend": {"name": table.backend, "version": table.backend_version, "scale": table.scale}}
-        folder.write_json(filenames.RUN, log.record() | facts | {"notes": result.facts["notes"]})
+        facts = {"backend": backend_of(table), "notes": result.facts["notes"]}
+        write_result(folder, result, TABLES, log.record() | facts)
     build_report(folder.path, pictures=Path(predictions).parent)
     return result
 
@@ -160,15 +153,13 @@ def _joined(table: AUTable, name: str, answers: ModelPredictions) -> tuple[AUTab
 
 def _reasons(result: Surrogate, table: AUTable, frame: pd.DataFrame) -> str:
     """Explain the held-out faces, one line of JSON each."""
-    from analysis.predictions import explanation_line
-
     faces = result.tables["faces"]
     held_out = faces.loc[faces["held_out"], [*FACE]].head(MOST_EXPLAINED)
     keys = frame[[*FACE]].reset_index().merge(held_out, on=[*FACE])
     rows = keys["index"].to_numpy()
     told = result.explain_many(table.with_rows(rows), frame.iloc[rows])
     places: list[dict[str, Any]] = frame.iloc[rows].to_dict("records")
-    pictures = frame["picture"].iloc[rows] if "picture" in frame else [None] * len(rows)
+    pictures = frame[PICTURE].iloc[rows] if PICTURE in frame else [None] * len(rows)
     return "".join(
         explanation_line(place, str(result.facts["explains"]), one, picture=picture)  # type: ignore[arg-type]
         for place, one, picture in zip(places, told, pictures, strict=True)
