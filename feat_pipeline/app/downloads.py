@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from analysis.filenames import AUS_CSV, REPORT
+from analysis import filenames
 from feat_pipeline.app.limits import RefusedError
 from feat_pipeline.output.folder import OutputFolder, slug
 from feat_pipeline.output.predictions_write import PredictionsWriter, face_place
@@ -63,7 +63,7 @@ def make_download(what: object, answer: PhotoAnswer, predictor: Predictor) -> Do
 def _table(answer: PhotoAnswer, predictor: Predictor) -> bytes:
     table = predictions_table([face.prediction for face in answer.faces], predictor.extractor)
     with tempfile.TemporaryDirectory() as folder:
-        return table.write(Path(folder, AUS_CSV)).read_bytes()
+        return table.write(Path(folder, filenames.AUS_CSV)).read_bytes()
 
 
 def _explanations(answer: PhotoAnswer, predictor: Predictor) -> bytes:
@@ -84,7 +84,7 @@ def _report(answer: PhotoAnswer, predictor: Predictor) -> bytes:
         folder = Path(temporary, "result")
         _lay_out(folder, answer, predictor)
         title = f"Faces of {answer.name}"
-        return build_report(folder, folder / REPORT, title=title).read_bytes()
+        return build_report(folder, folder / filenames.REPORT, title=title).read_bytes()
 
 
 def _lay_out(path: Path, answer: PhotoAnswer, predictor: Predictor) -> None:

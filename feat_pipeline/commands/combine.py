@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import (
     LABELS_HELP,
     add_command,
@@ -48,4 +49,4 @@ def _combine(arguments: argparse.Namespace) -> int:
     )
     for name, share in ensemble.shares.items():
         print(f"{name}\t{share:.4g}")
-    return print_results(notes, arguments.out, ["model.json"])
+    return print_results(notes, arguments.out, [filenames.MODEL])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import (
     LABELS_HELP,
     PERSON_HELP,
@@ -42,5 +43,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     return print_results(
-        comparison.facts["notes"], arguments.out, ["scores.csv", "comparison.json", "report.html"]
+        comparison.facts["notes"],
+        arguments.out,
+        ["scores.csv", filenames.result_file("comparison"), filenames.REPORT],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import (
     PERSON_HELP,
     TABLE_HELP,
@@ -49,5 +50,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     return print_results(
-        notes, arguments.out, ["predictions.csv", "explanations.jsonl", "contributions.csv", "run.json"]
+        notes,
+        arguments.out,
+        [filenames.PREDICTIONS, filenames.EXPLANATIONS, filenames.CONTRIBUTIONS, filenames.RUN],
     )

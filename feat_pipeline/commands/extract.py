@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import (
     add_command,
     add_output,
@@ -65,5 +66,5 @@ def _extract(arguments: argparse.Namespace) -> int:
         address=arguments.address,
         overwrite=arguments.overwrite,
     )
-    print_paths(arguments.out, [f"aus.{arguments.format}", "skipped.csv", "run.json"])
+    print_paths(arguments.out, [f"aus.{arguments.format}", filenames.SKIPPED, filenames.RUN])
     return conclude(result.run, result.errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import add_command, add_output
 from feat_pipeline.commands.printing import conclude, print_paths
 
@@ -64,5 +65,5 @@ def _openface(arguments: argparse.Namespace) -> int:
         stalled_s=arguments.timeout,
         overwrite=arguments.overwrite,
     )
-    print_paths(arguments.out, [f"aus.{arguments.format}", "skipped.csv", "run.json"])
+    print_paths(arguments.out, [f"aus.{arguments.format}", filenames.SKIPPED, filenames.RUN])
     return conclude(result.run, result.errors)

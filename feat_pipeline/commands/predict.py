@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import (
     add_command,
     add_drawing,
@@ -67,7 +68,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     for film in films:
         for note in film["notes"]:
             say(f"{film['film']}: {note}")
-    names = ["predictions.csv", "explanations.jsonl", "skipped.csv", "run.json"]
+    names = [filenames.PREDICTIONS, filenames.EXPLANATIONS, filenames.SKIPPED, filenames.RUN]
     print_paths(arguments.out, [*names, *(film["film"] for film in films)])
     return conclude(result.run, result.errors)
 

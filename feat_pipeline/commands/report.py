@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import add_command
 from feat_pipeline.errors import EXIT_DONE, UsageError
 
@@ -22,7 +23,7 @@ def add(commands: Any) -> None:
 def _report(arguments: argparse.Namespace) -> int:
     from analysis.report import build_report
 
-    target = Path(arguments.out or Path(arguments.directory, "report.html"))
+    target = Path(arguments.out or Path(arguments.directory, filenames.REPORT))
     if target.exists() and not arguments.overwrite:
         raise UsageError(
             f"{target}: exists already; add --overwrite to replace it, or name another file with --out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import add_command, add_output, add_photos
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.models import DEFAULT_MODELS
@@ -73,5 +74,14 @@ def _saliency(arguments: argparse.Namespace) -> int:
     for note in result.agreement.facts["notes"]:
         say(note)
     say(result.agreement.summary())
-    print_paths(arguments.out, ["saliency.csv", "agreement.json", "skipped.csv", "run.json", "report.html"])
+    print_paths(
+        arguments.out,
+        [
+            "saliency.csv",
+            filenames.result_file("agreement"),
+            filenames.SKIPPED,
+            filenames.RUN,
+            filenames.REPORT,
+        ],
+    )
     return conclude(result.run, result.errors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from analysis.filenames import RUN, SKIPPED
+from analysis import filenames
 from feat_pipeline.commands.options import add_command, add_output, add_photos, add_sampling, read_sampling
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.errors import UsageError
@@ -80,5 +80,5 @@ def _series(arguments: argparse.Namespace) -> int:
     )
     for note in result.notes:
         say(note)
-    print_paths(arguments.out, ["series.csv", "events.csv", "series", SKIPPED, RUN])
+    print_paths(arguments.out, ["series.csv", "events.csv", "series", filenames.SKIPPED, filenames.RUN])
     return conclude(result.run, result.errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from analysis import filenames
 from feat_pipeline.commands.options import (
     LABELS_HELP,
     PERSON_HELP,
@@ -52,5 +53,7 @@ def _surrogate(arguments: argparse.Namespace) -> int:
     )
     say(surrogate.facts["verdict"])
     return print_results(
-        surrogate.facts["notes"], arguments.out, ["fidelity.csv", "surrogate.json", "report.html"]
+        surrogate.facts["notes"],
+        arguments.out,
+        ["fidelity.csv", filenames.result_file("surrogate"), filenames.REPORT],
     )

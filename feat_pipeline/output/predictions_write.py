@@ -127,9 +127,9 @@ class PredictionsWriter:
             )
             self._write_row([_cell(name, row.get(name)) for name in self._columns])
             if explained and model in face.explanations:
-                told = face.explanations[model]
+                reasons = face.explanations[model]
                 self._reasons.write(
-                    explanation_line(place, model, told, picture=picture, annotated=annotated)
+                    explanation_line(place, model, reasons, picture=picture, annotated=annotated)
                 )
 
     def finish(self) -> Path:

@@ -123,7 +123,7 @@ def explain_table(
     if report:
         from analysis.report import build_report
 
-        build_report(folder.path, folder.path / "report.html")
+        build_report(folder.path)
     return run.notes
 
 
@@ -186,8 +186,8 @@ class _Run:
                 if explanation is None:
                     continue
                 found = explanation.counterfactual(kinds=kinds) if kinds else None
-                told = None if found is None else found.to_dict()
-                lines.write(explanation_line(place, self.name, explanation, counterfactual=told))
+                change = None if found is None else found.to_dict()
+                lines.write(explanation_line(place, self.name, explanation, counterfactual=change))
                 tidy.writerows(_contributions(place, explanation, header=cells.tell() == 0))
                 changes += [{**_which(place), **row} for row in (found.rows() if found else ())]
         predictions = pd.DataFrame(rows, columns=prediction_columns(classes))

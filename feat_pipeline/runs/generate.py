@@ -54,12 +54,14 @@ def write_generated(
     faces = generator.generate(emotion, n, seed=seed)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     folder.clear()
-    said = f"made by feat-pipeline's generator {Path(model).name}, emotion {emotion}, seed {seed}; no person"
+    origin = (
+        f"made by feat-pipeline's generator {Path(model).name}, emotion {emotion}, seed {seed}; no person"
+    )
     names = [f"faces/{i:06d}_{emotion}.png" for i in range(n)]
     with folder.all_or_nothing():
         for name, face in zip(names, faces, strict=True):
-            folder.write(name, packed_png(face, said))
-        folder.write(GRID, packed_png(face_grid(faces, columns_of(n)), said))
+            folder.write(name, packed_png(face, origin))
+        folder.write(GRID, packed_png(face_grid(faces, columns_of(n)), origin))
         lines = [f"{name},{emotion},{Path(model).name},{seed}" for name in names]
         folder.write("faces.csv", "\n".join(["file,emotion,generator,seed", *lines]) + "\n")
         folder.write_json(filenames.RUN, log.record() | {"made": n})

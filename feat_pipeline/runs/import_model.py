@@ -24,6 +24,10 @@ def import_export(folder: str | Path, *, out: str | Path, overwrite: bool = Fals
     overwrite : bool
         Whether results in ``out`` may be replaced.
 
+    Returns
+    -------
+    TeachableMachine
+
     Raises
     ------
     InputError, UnavailableError

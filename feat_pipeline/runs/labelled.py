@@ -55,6 +55,11 @@ def labelled(
         Which faces these are: all, without labels.
     notes : list of str
         How files were matched, and what was left out.
+
+    Raises
+    ------
+    FitError
+        The labels cannot be read or are of other faces, or no column names the persons so.
     """
     import numpy as np
 

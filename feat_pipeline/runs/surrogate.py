@@ -157,11 +157,11 @@ def _reasons(result: Surrogate, table: AUTable, frame: pd.DataFrame) -> str:
     held_out = faces.loc[faces["held_out"], [*FACE]].head(MOST_EXPLAINED)
     keys = frame[[*FACE]].reset_index().merge(held_out, on=[*FACE])
     rows = keys["index"].to_numpy()
-    told = result.explain_many(table.with_rows(rows), frame.iloc[rows])
+    explanations = result.explain_many(table.with_rows(rows), frame.iloc[rows])
     places: list[dict[str, Any]] = frame.iloc[rows].to_dict("records")
     pictures = frame[PICTURE].iloc[rows] if PICTURE in frame else [None] * len(rows)
     return "".join(
         explanation_line(place, str(result.facts["explains"]), one, picture=picture)  # type: ignore[arg-type]
-        for place, one, picture in zip(places, told, pictures, strict=True)
+        for place, one, picture in zip(places, explanations, pictures, strict=True)
         if one is not None
     )

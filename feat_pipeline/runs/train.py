@@ -15,13 +15,14 @@ from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.held_out import HeldOut, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
+from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError, require
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import LOADERS, TRAINABLE, TRAINED_WITH, load_model
 from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.registry import resolve
-from feat_pipeline.runs.train_aus import DETECTOR, LabelledAUs, measure_pictures
+from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike
 from feat_pipeline.sources.photos import PHOTO_SUFFIXES
@@ -201,7 +202,7 @@ def _measured(
     if column is not None:
         raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
     listed = list_pictures(data, kind, person=person, labels=labels)
-    return measure_pictures(listed, data, detector=detector or DETECTOR)
+    return measure_pictures(listed, data, detector=detector or DEFAULT_DETECTOR)
 
 
 def _tabled(data: Path, labels: PathLike | None, column: str | None, person: str | None) -> LabelledAUs:

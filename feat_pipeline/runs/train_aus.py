@@ -17,7 +17,7 @@ from feat_pipeline.sources.frame import input_name
 if TYPE_CHECKING:
     from analysis.autable import AUTable
 
-DETECTOR, BACKEND = DEFAULT_DETECTOR, "embedded"
+BACKEND = "embedded"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LabelledAUs:
 
 
 def measure_pictures(
-    listed: Listed, folder: Path, *, detector: str = DETECTOR, backend: str = BACKEND
+    listed: Listed, folder: Path, *, detector: str = DEFAULT_DETECTOR, backend: str = BACKEND
 ) -> LabelledAUs:
     """Measure the AUs of the largest face in each picture.
 

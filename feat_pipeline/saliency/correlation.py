@@ -172,18 +172,18 @@ def region_correlation(
 
     if draws < 1:
         raise UsageError(f"draws: expected 1 or more, got {draws}")
-    seen, told, targets, faces, regions = _paired(network, regression)
+    shares, contributions, targets, faces, regions = _paired(network, regression)
     total = network["face"].nunique()
-    ranks_seen, ranks_told = _ranks(seen), _ranks(told)
-    own = (ranks_seen * ranks_told).sum(1)
+    share_ranks, au_ranks = _ranks(shares), _ranks(contributions)
+    own = (share_ranks * au_ranks).sum(1)
     rng = np.random.default_rng(seed)
     codes = np.unique(targets, return_inverse=True)[1]
     everyone = np.zeros(len(codes), np.intp)
     nulls = {
-        "regions shuffled": [_mean(ranks_seen, rng.permuted(ranks_told, axis=1)) for _ in range(draws)],
-        "faces shuffled": [_mean(ranks_seen, ranks_told[_within(everyone, rng)]) for _ in range(draws)],
+        "regions shuffled": [_mean(share_ranks, rng.permuted(au_ranks, axis=1)) for _ in range(draws)],
+        "faces shuffled": [_mean(share_ranks, au_ranks[_within(everyone, rng)]) for _ in range(draws)],
         "faces shuffled within emotion": [
-            _mean(ranks_seen, ranks_told[_within(codes, rng)]) for _ in range(draws)
+            _mean(share_ranks, au_ranks[_within(codes, rng)]) for _ in range(draws)
         ],
     }
     value = float(own.mean())
@@ -197,7 +197,7 @@ def region_correlation(
     }  # fmt: skip
     tables = {
         "faces": pd.DataFrame({"face": faces, "target": targets, "correlation": own}),
-        "regions": _over_faces(seen, told, codes, regions, draws, rng),
+        "regions": _over_faces(shares, contributions, codes, regions, draws, rng),
         "nulls": pd.DataFrame([_null(name, value, np.array(null), level) for name, null in nulls.items()]),
     }
     return RegionCorrelation(facts, tables)
@@ -285,11 +285,11 @@ def _paired(network: pd.DataFrame, regression: pd.DataFrame) -> tuple[Any, Any, 
         raise InputError(f"regions: expected three or more that both sides have, got {regions}")
     faces = wide.index.intersection(other.index)
     targets = network.drop_duplicates("face").set_index("face")["target"].loc[faces]
-    told = regression.drop_duplicates("face").set_index("face")["target"].loc[faces]
-    if (targets != told).any():
-        face = (targets != told).idxmax()
+    others = regression.drop_duplicates("face").set_index("face")["target"].loc[faces]
+    if (targets != others).any():
+        face = (targets != others).idxmax()
         raise InputError(
-            f"targets: both sides must explain the same emotion, got {targets[face]} and {told[face]} "
+            f"targets: both sides must explain the same emotion, got {targets[face]} and {others[face]} "
             f"for face {face}"
         )
     a, b = wide.loc[faces, regions].to_numpy(float), other.loc[faces, regions].to_numpy(float)
@@ -323,11 +323,16 @@ def _within(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _over_faces(
-    seen: np.ndarray, told: np.ndarray, codes: np.ndarray, regions: list[str], draws: int, rng: Any
+    shares: np.ndarray,
+    contributions: np.ndarray,
+    codes: np.ndarray,
+    regions: list[str],
+    draws: int,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     import pandas as pd
 
-    a, b = np.nan_to_num(_ranks(seen.T)), np.nan_to_num(_ranks(told.T))
+    a, b = np.nan_to_num(_ranks(shares.T)), np.nan_to_num(_ranks(contributions.T))
     own = (a * b).sum(1)
     higher = np.zeros(len(regions))
     for _ in range(draws):
