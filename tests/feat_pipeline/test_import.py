@@ -4,15 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from feat_pipeline import __version__
+from tests import ROOT
 from tests.feat_pipeline.waiting import GUARD_S
 
-ROOT = Path(__file__).parents[2]
 THEIRS = "raise SystemExit('the code of another module was run')"
 IMPORTS = ["import feat_pipeline", "from feat_pipeline import Predictor"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from feat_pipeline.models import SHIPPED
 from feat_pipeline.weights.shipped import models_dir
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 HEAVY = (
     "torch",
     "torchvision",

@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,8 @@ from analysis.errors import ModelError
 from analysis.explain import explain
 from analysis.explain.counterfactual import KINDS, counterfactual
 from analysis.logit import MultinomialLogit
+from tests import ROOT
 from tests.analysis.conftest import simulated
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from analysis.likelihood.maximum import maximise
 from analysis.logit import MultinomialLogit, fitting
 from analysis.logit.strength import ALPHAS
 from analysis.splits import grouped_folds
+from tests import ROOT
 
 NAMES = ["AU06_r", "AU12_r", "AU04_r", "AU25_r"]
 
@@ -345,7 +345,7 @@ def test_files_of_version_1_are_read(interacting, tmp_path):
 
 
 def test_the_shipped_model_is_read():
-    shipped = MultinomialLogit.load(Path(__file__).parents[3] / "models" / "logit-embedded")
+    shipped = MultinomialLogit.load(ROOT / "models" / "logit-embedded")
     assert (shipped.term_second_feature_ == -1).all()
     assert shipped.alpha_ == shipped.alpha
 

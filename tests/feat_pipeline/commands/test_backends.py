@@ -1,14 +1,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from feat_pipeline.extract import BACKENDS
+from tests import ROOT
 from tests.feat_pipeline.waiting import GUARD_S
-
-ROOT = Path(__file__).parents[3]
 
 PLUG_IN = """
 from tests.feat_pipeline.fakes import FakeExtractor

@@ -15,10 +15,10 @@ from feat_pipeline.weights import pyfeat as pyfeat_weights
 from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences
 from feat_pipeline.weights.hub import reachable
 from feat_pipeline.weights.pyfeat import NEEDED
+from tests import ROOT
 from tests.feat_pipeline.extract.backends.pyfeat_made import REVISION, place_empty
 from tests.feat_pipeline.waiting import GUARD_S
 
-ROOT = Path(__file__).parents[3]
 NOWHERE = "http://127.0.0.1:9"
 
 NOTE_CONNECTIONS = """

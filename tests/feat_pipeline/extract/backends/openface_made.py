@@ -15,7 +15,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-ROOT = Path(__file__).parents[4]
+from tests import ROOT
+
 INTENSITIES = [f"AU{n:02d}_r" for n in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)]
 PRESENCES = sorted([*(name.replace("_r", "_c") for name in INTENSITIES), "AU28_c"])
 #: Of an upright face in its box; jaw, brows, nose, eyes, mouth in dlib's order, symmetric.

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.sources.frame import Frame
 from feat_pipeline.sources.photos import read_photo
 from feat_pipeline.weights.pyfeat import BLENDSHAPES, MULTITASK, NEEDED
+from tests import ROOT
 from tests.feat_pipeline.extract.backends.pyfeat_made import (
     canonical_mesh,
     made_resources,
@@ -230,7 +230,7 @@ print("unchanged")
 
 
 def test_what_import_and_constructors_change_is_undone(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", SIDE_EFFECTS, str(tmp_path), "pyfeat", "pyfeat-v1", "pyfeat-v1-svm"],
         capture_output=True,

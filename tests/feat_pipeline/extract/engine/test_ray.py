@@ -10,7 +10,8 @@ import pytest
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.engine.ray import _connect
 from feat_pipeline.runs.extract import extract
-from tests.feat_pipeline.extract.engine.test_unfinished import ROOT, results, write_photos
+from tests import ROOT
+from tests.feat_pipeline.extract.engine.test_unfinished import results, write_photos
 from tests.feat_pipeline.waiting import GUARD_S
 
 pytest.importorskip("ray")

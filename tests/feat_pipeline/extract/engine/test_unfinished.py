@@ -20,11 +20,10 @@ from feat_pipeline.extract.engine.processes import CRASHED
 from feat_pipeline.output.folder import LOCK, only_run
 from feat_pipeline.runs.extract import extract
 from feat_pipeline.sources.sampling import Sampling
+from tests import ROOT
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.fakes import FakeExtractor, draw_face
 from tests.feat_pipeline.waiting import GUARD_S, wait_until
-
-ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
