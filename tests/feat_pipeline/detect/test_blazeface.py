@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from benchmarks.detection import measure
 from feat_pipeline.detect import available_detectors, make_detector
 from feat_pipeline.detect.blazeface import _starts, _suppress, _tiles
-from feat_pipeline.errors import UnavailableError
+from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.sources.photos import read_photo
 
 
@@ -61,3 +62,26 @@ def test_without_the_bundle_it_says_what_gets_it(monkeypatch, tmp_path):
         UnavailableError, match=r"gone\.task is no file; run: feat-pipeline models fetch mediapipe"
     ):
         make_detector("blazeface", model=tmp_path / "gone.task")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_confidence": 0},
+        {"min_face_px": 3},
+        {"max_side_px": 0},
+    ],
+)
+def test_an_option_out_of_range_is_named(options):
+    with pytest.raises(UsageError, match=f"detector blazeface: {next(iter(options))} must lie in"):
+        make_detector("blazeface", **options)
+
+
+@pytest.mark.shared
+def test_it_finds_43_of_the_47_faces_of_group_photos(landmarker_file, shared):
+    assert (
+        measure(make_detector("blazeface", model=landmarker_file), shared / "data" / "photos", times=1)[
+            "found"
+        ]
+        >= 43
+    )

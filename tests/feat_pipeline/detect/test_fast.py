@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from skimage import data
 
+from benchmarks.detection import measure
 from feat_pipeline.detect import make_detector
 from feat_pipeline.detect.fast import decode, one_per_face
-from feat_pipeline.errors import UnavailableError
+from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.sources.photos import read_photo
 
 
@@ -120,3 +121,20 @@ def test_a_damaged_network_is_named(tmp_path):
     (tmp_path / "network.onnx").write_bytes(b"no network")
     with pytest.raises(UnavailableError, match=r"detector fast: .*network\.onnx is missing or damaged"):
         make_detector("fast", directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_confidence": 1.5},
+        {"max_side_px": 0},
+    ],
+)
+def test_an_option_out_of_range_is_named(options):
+    with pytest.raises(UsageError, match=f"detector fast: {next(iter(options))} must lie in"):
+        make_detector("fast", **options)
+
+
+@pytest.mark.shared
+def test_it_finds_43_of_the_47_faces_of_group_photos(shared):
+    assert measure(make_detector("fast"), shared / "data" / "photos", times=1)["found"] >= 43

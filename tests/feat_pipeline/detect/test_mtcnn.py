@@ -8,9 +8,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from benchmarks.detection import measure
 from feat_pipeline.detect import make_detector, mtcnn_nets
 from feat_pipeline.detect.mtcnn import _suppress
-from feat_pipeline.errors import UnavailableError
+from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.sources.photos import read_photo
 
 GOLDEN = json.loads(Path(__file__).with_name("mtcnn_golden.json").read_text(encoding="utf-8"))["photos"]
@@ -181,3 +182,21 @@ def test_it_loads_neither_torch_nor_tensorflow():
         "sys.exit(bool({'torch', 'tensorflow', 'mtcnn', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_face_px": 4},
+        {"max_side_px": 0},
+        {"thresholds": (0.6, 0.7, 1.2)},
+    ],
+)
+def test_an_option_out_of_range_is_named(options):
+    with pytest.raises(UsageError, match=f"detector mtcnn: {next(iter(options))} must lie in"):
+        make_detector("mtcnn", **options)
+
+
+@pytest.mark.shared
+def test_it_finds_43_of_the_47_faces_of_group_photos(shared):
+    assert measure(make_detector("mtcnn"), shared / "data" / "photos", times=1)["found"] >= 43

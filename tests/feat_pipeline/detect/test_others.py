@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from feat_pipeline.detect import make_detector
-from feat_pipeline.errors import UnavailableError
+from analysis.boxes import box_iou
+from benchmarks.detection import measure
+from feat_pipeline.detect import available_detectors, make_detector
+from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.sources.photos import read_photo
 
 
@@ -66,3 +68,53 @@ def test_none_takes_the_whole_picture():
     assert face.box_xyxy.tolist() == [0, 0, 50, 48]
     assert face.confidence == 1
     assert face.points is None
+
+
+def test_none_takes_the_whole_picture_where_there_is_no_face(feat_photos):
+    for shape in [(1, 1), (1, 400), (400, 1), (16, 13), (48, 48), (90, 130)]:
+        assert len(make_detector("none").detect(np.full((*shape, 3), 120, np.uint8))) == 1
+    (face,) = make_detector("none").detect(read_photo(feat_photos / "single_face.jpg"))
+    known = np.array([[175, 150, 380, 395]], np.float32)
+    assert box_iou(known, face.box_xyxy[None])[0, 0] > 0.15
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_face_px": 2},
+        {"max_side_px": 0},
+        {"scale_factor": 1.0},
+        {"min_neighbors": 0},
+    ],
+)
+def test_an_haar_option_out_of_range_is_named(options):
+    with pytest.raises(UsageError, match=f"detector haar: {next(iter(options))} must lie in"):
+        make_detector("haar", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_confidence": -0.1},
+        {"max_side_px": 0},
+    ],
+)
+def test_a_yunet_option_out_of_range_is_named(options):
+    with pytest.raises(UsageError, match=f"detector yunet: {next(iter(options))} must lie in"):
+        make_detector("yunet", **options)
+
+
+@pytest.mark.shared
+def test_yunet_finds_43_of_the_47_faces_of_group_photos(yunet_file, shared):
+    assert (
+        measure(make_detector("yunet", model=yunet_file), shared / "data" / "photos", times=1)["found"] >= 43
+    )
+
+
+def test_the_list_knows_the_detectors_that_ship_and_what_the_others_need(monkeypatch):
+    monkeypatch.delenv("FEAT_YUNET", raising=False)
+    monkeypatch.setenv("FEAT_MEDIAPIPE_MODEL", "gone.task")
+    status = {one.name: one for one in available_detectors()}
+    assert all(status[name].available for name in ("mtcnn", "fast", "haar", "none"))
+    assert not status["yunet"].available and "export FEAT_YUNET=" in status["yunet"].mend
+    assert not status["blazeface"].available and "feat-pipeline" in status["blazeface"].mend
