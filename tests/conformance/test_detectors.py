@@ -36,11 +36,6 @@ def finder(detector):
     return detector
 
 
-@pytest.fixture(scope="module")
-def single(feat_photos):
-    return read_photo(feat_photos / "single_face.jpg")
-
-
 def same(a: list[Detection], b: list[Detection]) -> bool:
     return len(a) == len(b) and all(
         np.array_equal(one.box_xyxy, other.box_xyxy) and one.confidence == other.confidence

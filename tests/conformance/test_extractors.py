@@ -13,7 +13,6 @@ from feat_pipeline.errors import UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
 from feat_pipeline.extract.backends.pyfeat_guard import untouched
 from feat_pipeline.registry import resolve
-from feat_pipeline.sources.photos import read_photo
 from feat_pipeline.weights.pyfeat import NEEDED
 from tests.feat_pipeline.extract.backends.pyfeat_made import made_resources, make_weights
 
@@ -54,16 +53,6 @@ def sensible(extractor):
 @pytest.fixture(scope="module")
 def detector():
     return make_detector("mtcnn")
-
-
-@pytest.fixture(scope="module")
-def group(feat_photos):
-    return read_photo(feat_photos / "multi_face.jpg")
-
-
-@pytest.fixture(scope="module")
-def single(feat_photos):
-    return read_photo(feat_photos / "single_face.jpg")
 
 
 def values(face):

@@ -8,7 +8,9 @@ from analysis.logit import MultinomialLogit
 from feat_pipeline.cli import main
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.extract import BACKENDS
-from tests.feat_pipeline.fakes import FakeExtractorWithMore, draw_face
+from feat_pipeline.predict import Predictor
+from tests.feat_pipeline.fakes import FakeExtractorWithMore, draw_face, draw_smile
+from tests.feat_pipeline.sources.made_videos import write_video
 
 
 @pytest.fixture
@@ -54,6 +56,19 @@ def model_dir(au_table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "tiny"
     MultinomialLogit().fit(au_table, au_table.frame["emotion"]).save(folder)
     return folder
+
+
+@pytest.fixture
+def predictor(fakes, model_dir):
+    """The fake detector and backend, and the small model."""
+    return Predictor(models=[model_dir])
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory):
+    """A second and a half of a smile, 25 pictures a second."""
+    path = tmp_path_factory.mktemp("video") / "smile.mp4"
+    return write_video(path, 38, draw=draw_smile, size=(160, 120), options={"qp": "6"}, pixels="yuv444p")
 
 
 @pytest.fixture

@@ -16,6 +16,11 @@ def draw_face(picture_rgb, x, y, side, smile, frown=0):
     return picture_rgb
 
 
+def draw_smile(i):
+    """A picture, 160 px wide and 120 high, of a smiling face that moves to the right with `i`."""
+    return draw_face(np.full((120, 160, 3), 30, np.uint8), 20 + i, 30, 60, smile=4)
+
+
 class FakeDetector:
     """Finds red squares, left to right; fails on a picture whose first pixel is pure blue."""
 

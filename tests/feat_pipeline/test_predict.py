@@ -29,11 +29,6 @@ HEAVY = {
 }
 
 
-@pytest.fixture
-def predictor(fakes, model_dir):
-    return Predictor(models=[model_dir])
-
-
 def test_a_smile_is_happy_because_of_au12(predictor, photos):
     (face,) = predictor.predict(photos / "sub" / "one.png")
     assert face.label() == "happy"

@@ -17,11 +17,6 @@ def detector():
     return make_detector("fast")
 
 
-@pytest.fixture(scope="module")
-def single(feat_photos):
-    return read_photo(feat_photos / "single_face.jpg")
-
-
 @pytest.mark.parametrize(
     ("name", "faces"), [("multi_face.jpg", 5), ("single_face.jpg", 1), ("free-mountain-vector-01.jpg", 0)]
 )

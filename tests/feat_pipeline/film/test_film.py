@@ -42,11 +42,6 @@ def video(tmp_path_factory):
     return write_video(path, 60, draw=scene, size=SIZE, options=SHARP, pixels="yuv444p")
 
 
-@pytest.fixture
-def predictor(fakes, model_dir):
-    return Predictor(models=[model_dir])
-
-
 def test_every_frame_of_a_video_has_its_faces_times_and_ids(predictor, video):
     frames = list(predict_video(video, predictor))
     assert [frame.index for frame in frames] == list(range(60))

@@ -3,16 +3,10 @@ import time
 import numpy as np
 import pytest
 
-from feat_pipeline.predict import Predictor
 from feat_pipeline.render import annotate, label_lines
 from feat_pipeline.render.labels import label_rows
 from feat_pipeline.render.labels_placing import areas, overlaps, place_labels
 from tests.feat_pipeline.fakes import draw_face
-
-
-@pytest.fixture
-def predictor(fakes, model_dir):
-    return Predictor(models=[model_dir])
 
 
 def crowd(rows=2, columns=4, side=90, gap=140):

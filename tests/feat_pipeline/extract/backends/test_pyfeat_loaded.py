@@ -16,7 +16,6 @@ from feat_pipeline.extract.backends.pyfeat_guard import untouched
 from feat_pipeline.extract.backends.pyfeat_pose import pose_of_mesh
 from feat_pipeline.extract.measure import Measured, face_rows, make_table
 from feat_pipeline.sources.frame import Frame
-from feat_pipeline.sources.photos import read_photo
 from feat_pipeline.weights.pyfeat import BLENDSHAPES, MULTITASK, NEEDED
 from tests import ROOT
 from tests.feat_pipeline.extract.backends.pyfeat_made import (
@@ -53,11 +52,6 @@ def extractor(request, cache):
 def v2(cache):
     with made_resources(cache):
         return make_extractor("pyfeat")
-
-
-@pytest.fixture(scope="module")
-def single(feat_photos):
-    return read_photo(feat_photos / "single_face.jpg")
 
 
 def measured(extractor, picture, box=BOX):

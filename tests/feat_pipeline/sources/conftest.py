@@ -1,3 +1,0 @@
-from tests.feat_pipeline.camera.conftest import video
-
-__all__ = ["video"]
