@@ -74,7 +74,7 @@ def test_a_picture_is_seen_on_the_screen_with_its_colours(screen, tmp_path):
         return (picture == colour).all(axis=2)
 
     try:
-        wait_until(lambda: process.poll() or of_colour(seen(file), (0, 0, 255)).sum() > 20_000)
+        wait_until(lambda: process.poll() is not None or of_colour(seen(file), (0, 0, 255)).sum() > 20_000)
         picture = seen(file)
         Image.fromarray(picture).save(tmp_path / "screen.png")
         red, blue = of_colour(picture, (255, 0, 0)), of_colour(picture, (0, 0, 255))
