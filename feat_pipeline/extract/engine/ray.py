@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.errors import UnavailableError, require
+from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows
 from feat_pipeline.extract.tally import Tally
@@ -46,13 +46,12 @@ def measure_on_ray(
     Raises
     ------
     UnavailableError
-        Ray is not installed, or the cluster does not answer.
+        The cluster does not answer.
 
     Notes
     -----
     What an actor had under way when it or its node died is measured by another one.
     """
-    require("ray", extra="scale", what="engine ray")
     import ray
 
     begun = not ray.is_initialized()
