@@ -16,6 +16,7 @@ from feat_pipeline.extract import BACKENDS, FaceAUs, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, FaceRow, Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
+from feat_pipeline.models.protocol import EmotionModel, is_explainable, looks_at_aus
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import from_array, read_photo
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from analysis.autable import AUTable
     from analysis.explain import FaceExplanation
     from feat_pipeline.extract import AUExtractor
-    from feat_pipeline.models import EmotionModel
 
 UNKNOWN = "unknown"  # the backend of a table that does not name it
 
@@ -226,7 +226,7 @@ class Predictor:
         """Let a model that does not fit the backend say so before the work begins."""
         table = make_table([], self.extractor)
         for name, model in self.models.items():
-            if model.consumes == "pixels":
+            if not looks_at_aus(model):
                 continue
             try:
                 model.predict_proba(_shown(model, table, FaceCrops([], [])))
@@ -235,7 +235,7 @@ class Predictor:
                     f"model {name}: {error}; fit one on AUs of {self.extractor.name}, "
                     f"as 'feat-pipeline extract' measures them"
                 ) from None
-            if not backend_named and _backend(model) == UNKNOWN:
+            if not backend_named and model.backend_ == UNKNOWN:
                 raise ModelError(
                     f"model {name}: the table it was fitted on does not say what measured its AUs; "
                     f"fit it on one that does, as 'feat-pipeline extract' writes (aus.csv with aus.meta.json "
@@ -255,9 +255,9 @@ def _unlabelled(row: FaceRow, crop_rgb: np.ndarray) -> FacePrediction:
 
 
 def _add_answers(
-    name: str, model: Any, faces: list[FacePrediction], table: AUTable, crops: FaceCrops
+    name: str, model: EmotionModel, faces: list[FacePrediction], table: AUTable, crops: FaceCrops
 ) -> None:
-    if model.consumes == "aus" and hasattr(model, "coef_"):  # others have no coefficients to explain by
+    if is_explainable(model):
         from analysis.explain import explain_many
 
         for face, explanation in zip(faces, explain_many(model, table), strict=True):
@@ -270,7 +270,7 @@ def _add_answers(
             face.probabilities[name] = dict(zip(map(str, model.classes_), map(float, row), strict=True))
 
 
-def _shown(model: Any, table: AUTable, crops: FaceCrops) -> Any:
+def _shown(model: EmotionModel, table: AUTable, crops: FaceCrops) -> Any:
     """Return what the model consumes: the table, the crops, or both by name."""
     seen = {"aus": table, "pixels": crops}
     return seen.get(model.consumes, seen)
@@ -289,7 +289,7 @@ def _load_models(specs: Sequence[PathLike]) -> dict[str, EmotionModel]:
 
 
 def _backend_of(models: dict[str, EmotionModel]) -> str:
-    backends = {_backend(model) for model in models.values() if model.consumes != "pixels"} - {UNKNOWN}
+    backends = {model.backend_ for model in models.values() if looks_at_aus(model)} - {UNKNOWN}
     if len(backends) > 1:
         raise UsageError(
             f"models: {', '.join(models)} were fitted on different AU backends "
@@ -302,7 +302,3 @@ def _backend_of(models: dict[str, EmotionModel]) -> str:
             f"photos here; backends are {', '.join(BACKENDS)}"
         )
     return backends.pop() if backends else "auto"
-
-
-def _backend(model: EmotionModel) -> str:
-    return getattr(model, "backend_", UNKNOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -120,6 +120,9 @@ class MultinomialLogit(LogitAttributes):
     """
 
     consumes = "aus"
+    explains = True
+    settings: ClassVar[tuple[str, ...]] = ("alpha", "terms", "knots", "pairs", "max_iter", "tol")
+    fit_options: ClassVar[tuple[str, ...]] = ("groups", "sample_weight")
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from feat_pipeline.commands.options import add_command, add_output
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, require
-from feat_pipeline.models import TRAINABLE
+from feat_pipeline.models import LOADERS, trainable
 from feat_pipeline.models.views import VIEWS
 from feat_pipeline.sources.frame import input_name
 
 SETTINGS = ("epochs", "batch", "rate", "patience", "architecture", "start", "views")
 GAN = "gan"
+OWN_NAMES = ("logit", GAN)  # no kinds of trainable models: the regression, and the generator
 HELD_OUT = 0.1
 _NOT_OF_GAN = (
     *("merge", "person", "labels", "label_column", "votes"),
@@ -29,7 +31,7 @@ def add(commands: Any) -> None:
     example = "feat-pipeline train cnn --data photos/ --out mymodel --epochs 30"
     text = "train an emotion model, or a generator of faces (gan), on labelled faces"
     parser = add_command(commands, "train", _train, text, example)
-    parser.add_argument("model", choices=[*TRAINABLE, "logit", GAN], help="which kind")
+    parser.add_argument("model", choices=_Kinds(), metavar="MODEL", help="which kind: %(choices)s")
     parser.add_argument(
         "--data",
         required=True,
@@ -96,6 +98,19 @@ def add(commands: Any) -> None:
     training.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
     training.add_argument("--resume", action="store_true", help="go on with the training in DIR")
     add_output(parser)
+
+
+class _Kinds(Collection[str]):
+    """What can be trained. To list it imports other packages' classes, which only help and errors do."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in (*LOADERS, *OWN_NAMES)  # what cannot be trained or imported is refused with its reason
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*trainable(), *OWN_NAMES))
+
+    def __len__(self) -> int:
+        return len([*self])
 
 
 def _names(text: str) -> list[str]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feat_pipeline.faces.track import MAX_GAP_S, FaceTracker
+from feat_pipeline.models.protocol import EmotionModel, is_explainable
 from feat_pipeline.predict import FacePrediction
 
 if TYPE_CHECKING:
     from analysis.explain import FaceExplanation
+    from analysis.logit import MultinomialLogit
 
 TIME_CONSTANT_S = 0.25
 """Time in which the weight of a frame falls to 37 %: nearly all of it lies within half a second."""
@@ -71,10 +73,10 @@ class Follower:
         A face that was not seen for longer is a new one.
     """
 
-    def __init__(self, models: Mapping[str, Any], *, max_gap_s: float = MAX_GAP_S) -> None:
+    def __init__(self, models: Mapping[str, EmotionModel], *, max_gap_s: float = MAX_GAP_S) -> None:
         import scipy.optimize  # noqa: F401 - for the tracker: a second, which would come between two pictures
 
-        self._models = dict(models)
+        self._models = {name: model for name, model in models.items() if is_explainable(model)}
         self._tracker = FaceTracker(max_gap_s)
         self._max_gap_s = max_gap_s
         self._states: dict[int, _State] = {}
@@ -112,7 +114,7 @@ class Follower:
 class _State:
     """What is known of one face until now."""
 
-    def __init__(self, models: dict[str, Any]) -> None:
+    def __init__(self, models: dict[str, MultinomialLogit]) -> None:
         self._models = models
         self.time_s = -math.inf
         self._aus: dict[str, float] = {}
@@ -154,7 +156,7 @@ class _State:
         (row,) = model.predict_proba(self._row(model))
         return dict(zip(map(str, model.classes_), map(float, row), strict=True))
 
-    def _row(self, model: Any) -> np.ndarray:
+    def _row(self, model: MultinomialLogit) -> np.ndarray:
         return np.array([[self._aus[str(au)] for au in model.input_names_]])
 
     def _settle(self, name: str, step_s: float) -> None:

@@ -7,13 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
 
 from analysis import filenames
-from feat_pipeline.errors import InputError
-from feat_pipeline.registry import resolve
+from feat_pipeline.errors import InputError, UnavailableError
+from feat_pipeline.models.protocol import EmotionModel, is_trainable, lacking, looks_at_aus
+from feat_pipeline.registry import resolve_registered, with_registered
 from feat_pipeline.weights.shipped import models_dir
 
 SHIPPED: tuple[str, ...] = ("logit-embedded", "cnn-fer2013")
@@ -23,8 +21,10 @@ GENERATORS: tuple[str, ...] = (
 )  # shipped too, but they make faces: see feat_pipeline.generator.model
 MODEL_FILE = filenames.MODEL
 
+ENTRY_POINTS = "feat_pipeline.models"
+
 # The `format` that a model file states -> the class whose `load` reads it.
-LOADERS: dict[str, str] = {
+_OWN: dict[str, str] = {
     "multinomial-logit": "analysis.logit:MultinomialLogit",
     "cnn": "feat_pipeline.models.cnn:CnnClassifier",
     "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
@@ -34,41 +34,15 @@ LOADERS: dict[str, str] = {
     "ensemble": "feat_pipeline.models.ensemble:Ensemble",
     "teachable-machine": "feat_pipeline.models.teachable:TeachableMachine",
 }
+# Likewise; installed packages add theirs by an entry point of this group.
+LOADERS: dict[str, str] = with_registered(_OWN, ENTRY_POINTS, "models")
 
-# What `feat-pipeline train` can train -> its class, which needs no argument.
+# What `feat-pipeline train` can train of these; `trainable` adds those of other packages.
 TRAINABLE: dict[str, str] = {
-    "cnn": "feat_pipeline.models.cnn:CnnClassifier",
-    "mlp-aus": "feat_pipeline.models.flexible:AuNetwork",
-    "gbm-aus": "feat_pipeline.models.flexible:AuBoosting",
-    "texture": "feat_pipeline.models.texture:TextureClassifier",
-    "transfer": "feat_pipeline.models.transfer:TransferClassifier",
+    name: _OWN[name] for name in ("cnn", "mlp-aus", "gbm-aus", "texture", "transfer")
 }
 # Of these, what training takes beyond the core: modules of the extra `train`.
 TRAINED_WITH: dict[str, tuple[str, ...]] = {"cnn": ("torch",), "texture": ("skimage",)}
-
-
-class EmotionModel(Protocol):
-    """What every emotion model offers.
-
-    Attributes
-    ----------
-    classes_ : ndarray of str, shape (K,)
-        Emotions, in the order of the columns of `predict_proba`.
-    consumes : {'aus', 'pixels', 'both'}
-        What it looks at: an AU table, or face crops, which come as `feat_pipeline.faces.crops.FaceCrops` (for
-        numpy an array of uint8 RGB, shape (n, 160, 160, 3)); of an ensemble perhaps both.
-    """
-
-    classes_: np.ndarray
-    consumes: str
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities, float, shape (n, K); rows sum to 1."""
-        ...
-
-    def save(self, path: str | Path) -> Path:
-        """Write the model into a folder as ``model.json`` and return that file."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -102,10 +76,52 @@ def load_model(name_or_path: str | os.PathLike[str]) -> EmotionModel:
     AnalysisError
         The file is damaged.
     UnavailableError
-        The model runs with packages of an extra that are not installed.
+        The package that registered its kind is broken, or what the model runs with is not installed.
     """
     path = model_path(name_or_path)
-    return resolve(LOADERS[_kind(path)]).load(path)
+    kind = _kind(path)
+    model: EmotionModel = model_class(kind).load(path)
+    return model
+
+
+def model_class(kind: str) -> type[EmotionModel]:
+    """Return the class of a kind of model out of `LOADERS`.
+
+    Raises
+    ------
+    UnavailableError
+        The package that registered it is broken, or its class offers less than `EmotionModel`.
+    """
+    try:
+        found = resolve_registered(LOADERS[kind])
+    except ImportError as error:
+        raise UnavailableError(f"model kind {kind}: {error}") from error
+    if missing := lacking(found):
+        raise UnavailableError(
+            f"model kind {kind}: {LOADERS[kind]} offers no {', '.join(missing)}, as every model must (see "
+            f"feat_pipeline.models.protocol.EmotionModel); update or remove the package that brings it"
+        )
+    return found
+
+
+def trainable() -> dict[str, str]:
+    """Return what ``feat-pipeline train`` can train beside the regression: ours and other packages' kinds.
+
+    Classes of other packages are imported for it; those that cannot be imported or trained are left out.
+
+    Returns
+    -------
+    dict of str to str
+        Kind to ``'module:Class'``.
+    """
+    return {**TRAINABLE, **{kind: LOADERS[kind] for kind in LOADERS if kind not in _OWN and _trains(kind)}}
+
+
+def _trains(kind: str) -> bool:
+    try:
+        return is_trainable(model_class(kind))
+    except UnavailableError:
+        return False
 
 
 def model_path(name_or_path: str | os.PathLike[str]) -> Path:
@@ -141,9 +157,10 @@ def list_models() -> list[ModelInfo]:
 
 def _describe(name: str) -> ModelInfo:
     path = model_path(name)
-    model: Any = load_model(name)
-    columns = list(getattr(model, "feature_names_in_", ()))
-    needs = f"{len(columns)} AUs, scale {model.scale_}, backend {model.backend_}" if columns else "face crops"
+    model = load_model(name)
+    needs = "face crops"
+    if looks_at_aus(model):
+        needs = f"{len(model.feature_names_in_)} AUs, scale {model.scale_}, backend {model.backend_}"
     return ModelInfo(
         name, _kind(path), tuple(map(str, model.classes_)), needs, _licence(path.parent), path.parent
     )

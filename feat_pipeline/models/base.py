@@ -18,6 +18,7 @@ from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE
+from feat_pipeline.models.protocol import EmotionModel
 
 WEIGHTS_FILE = filenames.WEIGHTS
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -135,9 +136,14 @@ def check_answer(answer: np.ndarray, classes: Sequence[str]) -> None:
         raise ValueError("its weights give no finite answer")
 
 
-def check_fitted(model: Any) -> None:
+def is_fitted(model: EmotionModel) -> bool:
+    """Whether a model knows its emotions."""
+    return hasattr(model, "classes_")
+
+
+def check_fitted(model: EmotionModel) -> None:
     """Raise `UsageError` for a model that knows no emotions yet."""
-    if not hasattr(model, "classes_"):
+    if not is_fitted(model):
         raise UsageError("the model is not fitted: call fit first")
 
 

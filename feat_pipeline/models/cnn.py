@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -82,6 +82,13 @@ class CnnClassifier:
     """
 
     consumes = "pixels"
+    explains = False
+    settings: ClassVar[tuple[str, ...]] = (
+        *("recipe", "architecture", "network", "start", "held_out", "views", "threads"),
+    )
+    fit_options: ClassVar[tuple[str, ...]] = (
+        *("shares", "validation", "work", "resume", "device", "report"),
+    )
 
     def __init__(
         self,

@@ -14,8 +14,9 @@ import numpy as np
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
-from feat_pipeline.models import MODEL_FILE, EmotionModel, load_model
-from feat_pipeline.models.base import DAMAGED, WEIGHTS_FILE, check_fitted
+from feat_pipeline.models import MODEL_FILE, load_model
+from feat_pipeline.models.base import DAMAGED, WEIGHTS_FILE, check_fitted, is_fitted
+from feat_pipeline.models.protocol import AuModel, EmotionModel, can_be_trained, looks_at_aus
 from feat_pipeline.sources.frame import PathLike
 
 FORMAT, VERSION = "ensemble", 1
@@ -49,6 +50,8 @@ class Ensemble:
         No member, weights that do not fit, or members with other emotions.
     """
 
+    explains = False
+
     def __init__(
         self,
         members: Mapping[str, EmotionModel],
@@ -65,7 +68,7 @@ class Ensemble:
         self.weights = weights
         self.common = common
         self._shares()
-        if all(hasattr(member, "classes_") for member in self.members.values()):
+        if all(map(is_fitted, self.members.values())):
             self.classes_ = self._classes()
 
     @property
@@ -77,10 +80,26 @@ class Ensemble:
     @property
     def backend_(self) -> str:
         """What measured the AUs that the members were fitted on; 'unknown' where none says so."""
-        known = {getattr(member, "backend_", "unknown") for member in self.members.values()} - {"unknown"}
+        known = {member.backend_ for member in self._on_aus()} - {"unknown"}
         if len(known) > 1:
             raise UsageError(f"members: expected AUs of one backend, got {', '.join(sorted(known))}")
         return known.pop() if known else "unknown"
+
+    @property
+    def scale_(self) -> str:
+        """Scale of the AUs that the members were fitted on; '' where none says so."""
+        known = {member.scale_ for member in self._on_aus()} - {""}
+        if len(known) > 1:
+            raise UsageError(f"members: expected AUs of one scale, got {', '.join(sorted(known))}")
+        return known.pop() if known else ""
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """AU columns that any member needs, str, shape (p,)."""
+        return np.array(list(dict.fromkeys(str(au) for m in self._on_aus() for au in m.feature_names_in_)))
+
+    def _on_aus(self) -> list[AuModel]:
+        return [member for member in self.members.values() if looks_at_aus(member)]
 
     def fit(self, X: Any, y: Sequence[str]) -> Ensemble:
         """Fit every member to the same faces.
@@ -94,9 +113,18 @@ class Ensemble:
         -------
         Ensemble
             Itself.
+
+        Raises
+        ------
+        UsageError
+            A member cannot be trained.
         """
-        for member in self.members.values():
-            member.fit(self._part(X, member.consumes), y)  # type: ignore[attr-defined]
+        learners = [m for m in self.members.values() if isinstance(m, Ensemble) or can_be_trained(m)]
+        if len(learners) < len(self.members):
+            fixed = next(name for name, member in self.members.items() if member not in learners)
+            raise UsageError(f"members: {fixed} cannot be trained here; vote with it as it is, without fit")
+        for member in learners:
+            member.fit(self._part(X, member.consumes), y)
         self.classes_ = self._classes()
         return self
 

@@ -43,7 +43,10 @@ class FlexibleAuModel:
     """
 
     consumes = "aus"
+    explains = False
     format: ClassVar[str]
+    settings: ClassVar[tuple[str, ...]]
+    fit_options: ClassVar[tuple[str, ...]] = ()
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit to labelled faces.
@@ -184,6 +187,7 @@ class AuNetwork(FlexibleAuModel):
     """
 
     format = "mlp-aus"
+    settings: ClassVar[tuple[str, ...]] = ("hidden", "alpha", "max_iter", "seed")
 
     def __init__(
         self, *, hidden: Sequence[int] = (64, 32), alpha: float = 1.0, max_iter: int = 100, seed: int = 0
@@ -236,6 +240,9 @@ class AuBoosting(FlexibleAuModel):
     """
 
     format = "gbm-aus"
+    settings: ClassVar[tuple[str, ...]] = (
+        *("max_iter", "learning_rate", "max_leaf_nodes", "min_samples_leaf", "l2"),
+    )
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class TeachableMachine:
     """
 
     consumes = "pixels"
+    explains = False
     classes_: np.ndarray
     _net: Any
 

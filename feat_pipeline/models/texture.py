@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,6 +72,9 @@ class TextureClassifier:
     """
 
     consumes = "pixels"
+    explains = False
+    settings: ClassVar[tuple[str, ...]] = ("kernel", "C", "gamma", "components", "most", "held_out", "seed")
+    fit_options: ClassVar[tuple[str, ...]] = ("validation",)
 
     def __init__(
         self,

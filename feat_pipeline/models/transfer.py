@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -74,6 +74,9 @@ class TransferClassifier:
     """
 
     consumes = "pixels"
+    explains = False
+    settings: ClassVar[tuple[str, ...]] = ("backbone", "epochs", "batch", "rate", "held_out", "seed")
+    fit_options: ClassVar[tuple[str, ...]] = ("validation",)
 
     def __init__(
         self,

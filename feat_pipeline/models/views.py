@@ -6,12 +6,15 @@ Each look is a crop, scaled back or mirrored. All of that is linear, row by row 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.faces.crops import FaceCrops
+from feat_pipeline.models import load_model
+from feat_pipeline.models.protocol import CombinedModel, EmotionModel, ViewedModel
 
 VIEWS = ("none", "mirror", "six", "ten-crop")
 TTA_VIEWS = "ten-crop"  # the best of the views on FER2013's PublicTest, see the network's card
@@ -83,7 +86,7 @@ def _resampling(start: float, stop: float, size: int) -> np.ndarray:
     return matrix
 
 
-def with_more_views(model: Any) -> tuple[Any, str]:
+def with_more_views(model: EmotionModel) -> tuple[EmotionModel, str]:
     """Return a model that looks more often, and how it looks.
 
     Parameters
@@ -98,13 +101,13 @@ def with_more_views(model: Any) -> tuple[Any, str]:
     told : str
         For ``run.json``.
     """
-    if hasattr(model, "members"):
+    if isinstance(model, CombinedModel):
         looks = {name: with_more_views(member) for name, member in model.members.items()}
         model.members = {name: member for name, (member, _) in looks.items()}
         return model, "; ".join(f"{name}: {told}" for name, (_, told) in looks.items())
     if model.consumes == "aus":
         return model, f"AUs of {IN_THE_MIRROR}, averaged"
-    if hasattr(model, "views"):
+    if isinstance(model, ViewedModel):
         model.views = TTA_VIEWS
         return model, f"views {TTA_VIEWS}"
     return MirroredModel(model), f"probabilities of {IN_THE_MIRROR}, averaged"
@@ -120,8 +123,9 @@ class MirroredModel:
     """
 
     consumes = "pixels"
+    explains = False
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: EmotionModel) -> None:
         self.model = model
         self.classes_ = model.classes_
 
@@ -134,3 +138,12 @@ class MirroredModel:
         """
         mirrored = X.mirrored() if isinstance(X, FaceCrops) else np.ascontiguousarray(X[:, :, ::-1])
         return (self.model.predict_proba(X) + self.model.predict_proba(mirrored)) / 2
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model itself into a folder, which does not say that it looks twice."""
+        return self.model.save(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> MirroredModel:
+        """Read a model of pixels of any kind, and let it look twice."""
+        return cls(load_model(path))

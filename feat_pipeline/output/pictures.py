@@ -11,6 +11,7 @@ import numpy as np
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
+from feat_pipeline.models.protocol import EmotionModel
 from feat_pipeline.output.folder import OutputFolder, slug
 from feat_pipeline.predict import FacePrediction, Predicted
 from feat_pipeline.render.encode import jpeg, png
@@ -77,7 +78,7 @@ class Drawing:
         folder = None if self.emoji_set is None else os.fspath(self.emoji_set)
         return {**vars(self), "emoji_set": folder}
 
-    def read_emoji(self, models: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+    def read_emoji(self, models: Mapping[str, EmotionModel]) -> dict[str, np.ndarray] | None:
         """Read the user's emoji for the emotions of the first model, whose answers choose among them.
 
         Raises

@@ -14,6 +14,7 @@ import numpy as np
 from analysis import filenames
 from analysis.predictions import explanation_line, prediction_columns, prediction_row
 from feat_pipeline.files import named_errors
+from feat_pipeline.models.protocol import EmotionModel, is_explainable
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.predict import FacePrediction
 from feat_pipeline.render.encode import jpeg
@@ -73,7 +74,9 @@ class PredictionsWriter:
         Faces so far on which several models disagree; ``agree`` tells it of each.
     """
 
-    def __init__(self, folder: OutputFolder, models: Mapping[str, Any], *, videos: bool = False) -> None:
+    def __init__(
+        self, folder: OutputFolder, models: Mapping[str, EmotionModel], *, videos: bool = False
+    ) -> None:
         self._folder, self._models = folder, models
         classes = list(dict.fromkeys(str(c) for model in models.values() for c in model.classes_))
         self._columns = prediction_columns(classes, videos=videos, several_models=len(models) > 1)
@@ -137,7 +140,7 @@ class PredictionsWriter:
         try:
             with named_errors(self._folder.path):  # so that a report needs nothing but this folder
                 for name, model in self._models.items():
-                    if hasattr(model, "coef_"):
+                    if is_explainable(model):
                         model.save(self._folder.path / filenames.MODEL_COPIES / name)
             self._rows.finish()
             self._reasons.finish()

@@ -16,6 +16,7 @@ from feat_pipeline.errors import UsageError
 from feat_pipeline.extract.tally import NOT_MEASURED
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import load_model, model_name
+from feat_pipeline.models.protocol import is_explainable
 from feat_pipeline.output.folder import OutputFolder, model_copies
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress
@@ -103,7 +104,7 @@ def explain_table(
     if (person is None) != (baseline != "person"):
         raise UsageError("person: expected with baseline 'person', and only there: a column of the table")
     name, regression = model_name(model), load_model(model)
-    if not hasattr(regression, "coef_"):
+    if not is_explainable(regression):
         raise UsageError(
             f"model {name}: has no coefficients; only a regression on AUs explains itself. "
             f"Predict with it, and explain its answers with 'feat-pipeline surrogate'"
@@ -112,7 +113,7 @@ def explain_table(
     parameters = {"table": str(table), "model": str(model), "target": target, "rival": rival}
     log = RunLog("explain", {**parameters, "baseline": baseline, "person": person}, models=[name])
     whole = AUTable.read(str(table))
-    run = _Run(whole, name, regression, log)  # type: ignore[arg-type]
+    run = _Run(whole, name, regression, log)
     explained = run.explained(target, rival, baseline, person)
     folder.clear()
     with folder.all_or_nothing():

@@ -14,11 +14,12 @@ from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name, model_path
+from feat_pipeline.models.protocol import is_explainable
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.saliency_faces import FaceAttributions
+from feat_pipeline.runs.saliency_faces import NO_CONTRIBUTIONS, FaceAttributions
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import RegionCorrelation
 from feat_pipeline.sources.frame import PathLike, Skipped
@@ -177,11 +178,8 @@ def _check_models(model: PathLike, against: PathLike, method: str, target: str |
             f"model {model_name(model)}: looks at Action Units and not at pixels alone; name a model of face "
             f"crops, such as 'feat-pipeline train cnn' makes"
         )
-    if not hasattr(regression, "coef_"):
-        raise UsageError(
-            f"against {model_name(against)}: has no contributions of Action Units; name a regression, as "
-            f"'feat-pipeline fit' makes, or the folder that 'feat-pipeline surrogate' wrote"
-        )
+    if not is_explainable(regression):
+        raise UsageError(f"against {model_name(against)}: {NO_CONTRIBUTIONS}")
     check_method(looked_into, method)
     classes = [str(name) for name in looked_into.classes_]
     if target is not None and target not in classes:

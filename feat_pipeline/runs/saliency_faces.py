@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.errors import AnalysisError
-from feat_pipeline.errors import InputError
+from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.faces.crops import FaceCrops
+from feat_pipeline.models.protocol import NetworkModel, hands_out_network, is_explainable
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predictor
 from feat_pipeline.saliency.attribution import FACES_AT_ONCE, attribute
@@ -22,7 +23,6 @@ from feat_pipeline.saliency.correlation import (
     randomisation_check,
     region_correlation,
 )
-from feat_pipeline.saliency.explained import has_gradients
 from feat_pipeline.saliency.regions import BACKGROUND, PIXEL_REGIONS, by_region, landmarks_seen, region_masks
 from feat_pipeline.sources.frame import Skipped
 
@@ -35,6 +35,10 @@ COLUMNS = (
     "input", "frame", "face", "emotion", "probability", "region", "attribution", "share", "area",
     "contribution",
 )  # fmt: skip
+NO_CONTRIBUTIONS = (
+    "has no contributions of Action Units; name a regression, as 'feat-pipeline fit' makes, or the folder "
+    "that 'feat-pipeline surrogate' wrote"
+)
 OUTSIDE = "its landmarks lie outside what the model sees"
 #: Faces that the randomisation check is made on, and its cheaper settings: it explains each of them once for
 #: every part of the network.
@@ -63,11 +67,12 @@ class FaceAttributions:
     def __init__(
         self, predictor: Predictor, options: dict[str, Any], target: str | None, most_drawn: int, log: RunLog
     ) -> None:
-        self.model: Any
-        self.regression: Any
-        (self.name, self.model), (self.other, self.regression) = predictor.models.items()
+        (self.name, self.model), (self.other, against) = predictor.models.items()
+        if not is_explainable(against):
+            raise UsageError(f"against {self.other}: {NO_CONTRIBUTIONS}")
+        self.regression = against
         self.options, self.target, self.most_drawn, self.log = options, target, most_drawn, log
-        self.size: int | None = self.model.size_ if has_gradients(self.model) else None
+        self.size = self.model.size_ if hands_out_network(self.model) else None
         self.waiting: list[tuple[FacePrediction, np.ndarray]] = []
         self.faces: list[dict[str, Any]] = []
         self.aus: list[dict[str, float]] = []
@@ -131,8 +136,8 @@ class FaceAttributions:
         rows = network.merge(contributions.drop(columns="target"), how="left", on=["face", "region"])
         tables = {"faces": self._of_faces(found), "regions": _of_regions(rows, found)}
         tables |= {"nulls": found.tables["nulls"]} if "nulls" in found.tables else {}
-        if has_gradients(self.model):
-            tables["randomisation"] = self._randomised()
+        if hands_out_network(self.model):
+            tables["randomisation"] = self._randomised(self.model)
         else:
             notes.append("no randomisation check: the model has no network whose weights could be shuffled")
         gap = np.concatenate(self.gaps)
@@ -207,10 +212,10 @@ class FaceAttributions:
         table["picture"] = [_picture(i) if i < len(self.drawn) else None for i in table.index]
         return table
 
-    def _randomised(self) -> pd.DataFrame:
+    def _randomised(self, model: NetworkModel) -> pd.DataFrame:
         crops, masks = (np.stack(part) for part in zip(*self.checked, strict=True))
         targets = [face["emotion"] for face in self.faces[: len(crops)]]
-        return randomisation_check(self.model, crops, targets, masks, **self.options, **CHEAPER)
+        return randomisation_check(model, crops, targets, masks, **self.options, **CHEAPER)
 
 
 def _of_regions(rows: pd.DataFrame, found: RegionCorrelation) -> pd.DataFrame:

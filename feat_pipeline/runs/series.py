@@ -18,6 +18,7 @@ from analysis.series.smoothing import SMOOTH_S
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
+from feat_pipeline.models.protocol import AuModel, looks_at_aus
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.results import backend_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from analysis.autable import AUTable
     from analysis.series import AUSeries
-    from feat_pipeline.models import EmotionModel
     from feat_pipeline.runs.extract import ExtractResult
     from feat_pipeline.sources.sampling import Sampling
 
@@ -128,7 +128,7 @@ def series_files(
         raise UsageError(f"figures: expected 0 or more, got {figures}")
     spec = DEFAULT_MODELS[0] if model is None else model
     emotions = load_model(spec)
-    if emotions.consumes != "aus":
+    if not looks_at_aus(emotions) or emotions.consumes != "aus":
         raise UsageError(f"model {model_name(spec)}: looks at pixels; a series needs one on AUs")
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     measured = _measured(videos, emotions, sampling, detector, detect_every_s) if videos else None
@@ -192,7 +192,7 @@ def _sorted_out(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], list[
 
 def _measured(
     videos: list[Path],
-    emotions: EmotionModel,
+    emotions: AuModel,
     sampling: Sampling | None,
     detector: str,
     detect_every_s: float | None,
@@ -200,10 +200,9 @@ def _measured(
     from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
     from feat_pipeline.runs.extract import extract
 
-    backend = getattr(emotions, "backend_", "auto")
     return extract(
         videos,
-        backend=backend if backend in BACKENDS else "auto",
+        backend=emotions.backend_ if emotions.backend_ in BACKENDS else "auto",
         detector=detector,
         sampling=sampling,
         detect_every_s=DETECT_EVERY_S if detect_every_s is None else detect_every_s,
@@ -259,21 +258,17 @@ def _joined(tables: list[AUTable]) -> AUTable:
     return joined
 
 
-def _answers(
-    table: AUTable, emotions: EmotionModel, name: str, *, must: bool
-) -> tuple[pd.DataFrame, list[str]]:
+def _answers(table: AUTable, emotions: AuModel, name: str, *, must: bool) -> tuple[pd.DataFrame, list[str]]:
     """Probabilities of each row by the AUs as measured; no columns where the model does not fit."""
     import pandas as pd
 
-    backend = getattr(emotions, "backend_", table.backend)
-    if backend != table.backend and not must:
-        other = f"was fitted on AUs of {backend}, and the table is of {table.backend}"
+    if emotions.backend_ != table.backend and not must:
+        other = f"was fitted on AUs of {emotions.backend_}, and the table is of {table.backend}"
         return pd.DataFrame(index=range(len(table))), [f"no emotions: {name} {other}; name a --model of it"]
     names = [*map(probability_column, emotions.classes_)]
-    needed = list(getattr(emotions, "feature_names_in_", ()))
     answers = pd.DataFrame(np.nan, index=range(len(table)), columns=names)
     try:
-        known = np.isfinite(table.select(needed or table.au_columns).aus.to_numpy()).all(axis=1)
+        known = np.isfinite(table.select(list(emotions.feature_names_in_)).aus.to_numpy()).all(axis=1)
         chances = emotions.predict_proba(table.with_rows(known))
     except (ModelError, ValueError) as error:
         if must:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,10 +17,10 @@ from feat_pipeline.datasets.read import list_pictures, read_faces
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError, require
 from feat_pipeline.files import named_errors
-from feat_pipeline.models import LOADERS, TRAINABLE, TRAINED_WITH, load_model
+from feat_pipeline.models import LOADERS, TRAINED_WITH, load_model, model_class, trainable
+from feat_pipeline.models.protocol import EmotionModel, TrainableModel, has_recipe, is_trainable
 from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.registry import resolve
 from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike
@@ -30,7 +29,7 @@ from feat_pipeline.sources.photos import PHOTO_SUFFIXES
 OUTPUTS = (
     filenames.MODEL, filenames.WEIGHTS, filenames.CURVES, filenames.CURVES_FIGURE, filenames.RUN
 )  # fmt: skip
-LEARNERS = {**TRAINABLE, "logit": LOADERS["multinomial-logit"]}
+LOGIT = {"logit": "multinomial-logit"}  # the one model that is trained under another name than its kind
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Learned:
         One line for each picture or row that could not be read.
     """
 
-    model: Any
+    model: EmotionModel
     scores: dict[str, float]
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -83,7 +82,7 @@ def train_model(
     Parameters
     ----------
     name : str
-        A name out of `feat_pipeline.models.TRAINABLE`, or 'logit', the regression.
+        A kind out of `feat_pipeline.models.trainable`, or 'logit', the regression.
     data : path
         What `feat_pipeline.datasets.read.read_faces` reads; of a model of AUs a folder of pictures, whose
         AUs are then measured with the backend embedded and written to ``aus.csv``, or an AU table.
@@ -132,15 +131,12 @@ def train_model(
     UnavailableError
         What the model is trained with, or a file that it needs, is not on this machine.
     """
-    if name not in LEARNERS:
-        raise UsageError(f"model: expected one of {', '.join(LEARNERS)}, got {name!r}")
     require(*TRAINED_WITH.get(name, ()), extra="train", what=f"train {name}")
-    factory = resolve(LEARNERS[name])
     settings = dict(settings or {})
-    model = _made(name, factory, settings, seed)
+    model = _made(name, settings, seed)
     _check_fit(name, model, device, resume)
     data = Path(data)
-    photos = factory.consumes == "aus" and data.is_dir() and _holds_photos(data)
+    photos = model.consumes == "aus" and data.is_dir() and _holds_photos(data)
     measured = photos or _holds_measured(Path(out), data)
     table = filenames.AU_TABLE if measured else ()
     folder = training_folder(Path(out), OUTPUTS, resume, overwrite, kept=table)
@@ -150,7 +146,7 @@ def train_model(
     parameters |= {"detector": detector, "size": size, "held_out": held_out, "device": device}
     log = RunLog("train", parameters | {"settings": settings, "seed": seed})
     known: LabelledAUs | LabelledFaces
-    if factory.consumes == "aus":
+    if model.consumes == "aus":
         if votes is not None:
             raise UsageError(f"votes: {name} learns from AUs, and FER+ votes are of FER2013's CSV")
         if photos:
@@ -165,7 +161,7 @@ def train_model(
         )  # fmt: skip
         shares = None if votes is None else vote_shares(faces)
         parts = parts_of_faces(faces, share=held_out, seed=seed, shares=shares)
-    if "recipe" in vars(model) and "batch" not in settings:
+    if has_recipe(model) and model.recipe is not None and "batch" not in settings:
         model.recipe = replace(model.recipe, batch=min(model.recipe.batch, max(2, len(parts.y) // 4)))
     if not resume:
         folder.clear()
@@ -242,9 +238,13 @@ def _parts_of_aus(
     return parts_of_table(known.table.with_rows(kept), y[kept], groups, usage=known.usage[kept], **split)
 
 
-def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
+def _made(name: str, settings: dict[str, Any], seed: int) -> TrainableModel:
     """Build the model, with its own defaults for what is not set."""
-    takes = list(inspect.signature(factory).parameters)
+    kind = LOGIT.get(name, name)
+    factory = model_class(kind) if kind in LOADERS else None
+    if not is_trainable(factory):
+        raise UsageError(f"model: expected one of {', '.join((*trainable(), *LOGIT))}, got {name!r}")
+    takes = list(factory.settings)
     given = dict(settings)
     if "seed" in takes:
         given["seed"] = seed
@@ -259,7 +259,7 @@ def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
         raise UsageError(f"{', '.join(unknown)}: {name} has no such setting; it has {', '.join(takes)}")
     if "start" in given:
         start = load_model(given["start"])
-        if not isinstance(start, factory):
+        if not isinstance(start, factory) or not has_recipe(start):
             raise UsageError(
                 f"start: expected a trained {name}, {settings['start']} is another kind of model"
             )
@@ -267,8 +267,8 @@ def _made(name: str, factory: Any, settings: dict[str, Any], seed: int) -> Any:
     return factory(**given)
 
 
-def _check_fit(name: str, model: Any, device: str | None, resume: bool) -> None:
-    takes = inspect.signature(model.fit).parameters
+def _check_fit(name: str, model: TrainableModel, device: str | None, resume: bool) -> None:
+    takes = model.fit_options
     if resume and "resume" not in takes:
         raise UsageError(f"resume: {name} is fitted in one go; leave --resume away")
     if device is not None and "device" not in takes:
@@ -276,14 +276,14 @@ def _check_fit(name: str, model: Any, device: str | None, resume: bool) -> None:
 
 
 def _fit(
-    model: Any,
+    model: TrainableModel,
     parts: HeldOut,
     work: Path,
     resume: bool,
     device: str | None,
     report: Callable[..., None] | None,
 ) -> None:
-    takes = inspect.signature(model.fit).parameters
+    takes = model.fit_options
     offered: dict[str, Any] = {"work": work, "resume": resume, "device": device, "report": report}
     offered["shares"] = parts.shares
     if "report" in takes:  # others would calibrate on these faces, and then be judged by them
@@ -291,7 +291,7 @@ def _fit(
     model.fit(parts.X, parts.y, **{key: value for key, value in offered.items() if key in takes})
 
 
-def _scores(model: Any, parts: HeldOut) -> dict[str, float]:
+def _scores(model: EmotionModel, parts: HeldOut) -> dict[str, float]:
     from analysis.compare.scores import score
 
     answers = model.predict_proba(parts.judged)

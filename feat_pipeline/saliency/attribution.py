@@ -11,8 +11,8 @@ import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError, require
 from feat_pipeline.models.base import as_seen
+from feat_pipeline.models.protocol import EmotionModel, NetworkModel, hands_out_network
 from feat_pipeline.saliency.explained import (
-    has_gradients,
     last_map,
     model_answers,
     network_answers,
@@ -73,7 +73,7 @@ class Attribution:
 
 
 def attribute(
-    model: Any,
+    model: EmotionModel,
     crops: np.ndarray,
     targets: str | Sequence[str] | np.ndarray | None = None,
     *,
@@ -90,8 +90,8 @@ def attribute(
     Parameters
     ----------
     model : EmotionModel
-        Fitted, of face crops. Of one with ``to_torch`` and ``size_``, as `CnnClassifier` has them, the
-        network and what it sees of each crop are explained; of others their answers to the whole crop.
+        Fitted, of face crops. Of a `NetworkModel` the network and what it sees of each crop are explained;
+        of others their answers to the whole crop.
     crops : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
         Faces, as for the model's `predict_proba`.
     targets : str or sequence of str, optional
@@ -137,9 +137,10 @@ def attribute(
     import torch
 
     wanted = _targets(model, crops, targets)
-    faces = as_seen(crops, model.size_) if has_gradients(model) else np.asarray(crops)
+    network = model if hands_out_network(model) else None
+    faces = np.asarray(crops) if network is None else as_seen(crops, network.size_)
     usual = _baseline(faces, baseline)
-    answer: Any = network_answers(model, net) if has_gradients(model) else model_answers(model)
+    answer: Any = model_answers(model) if network is None else network_answers(network, net)
     if method == "shapley":
         masks = _checked(masks, faces)
     values = np.zeros(faces.shape[:3])
@@ -150,8 +151,8 @@ def attribute(
         target = torch.from_numpy(wanted[part])
         if method == "integrated-gradients":
             found = _integrated(answer, x, b, target, steps)
-        elif method == "grad-cam":
-            found = _grad_cam(model, net, x, target)
+        elif network is not None and method == "grad-cam":
+            found = _grad_cam(network, net, x, target)
         elif method == "occlusion":
             found = _occlusion(answer, x, b, target)
         else:
@@ -165,7 +166,7 @@ def attribute(
     return Attribution(method, names[wanted], faces, values, logits, usual_logits)
 
 
-def check_method(model: Any, method: str) -> None:
+def check_method(model: EmotionModel, method: str) -> None:
     """Raise what `attribute` raises for a method: it is unknown, or cannot look into this model, or run here.
 
     Raises
@@ -177,7 +178,7 @@ def check_method(model: Any, method: str) -> None:
     """
     if method not in METHODS:
         raise UsageError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
-    if method not in WITHOUT_GRADIENTS and not has_gradients(model):
+    if method not in WITHOUT_GRADIENTS and not hands_out_network(model):
         raise UsageError(
             f"method: {method!r} needs a network's gradients, and this model has none; take "
             f"{' or '.join(map(repr, WITHOUT_GRADIENTS))}, which need only its answers"
@@ -199,7 +200,7 @@ def _integrated(answer: Any, x: Any, b: Any, target: Any, steps: int) -> Any:
     return total
 
 
-def _grad_cam(model: Any, net: nn.Module | None, x: Any, target: Any) -> Any:
+def _grad_cam(model: NetworkModel, net: nn.Module | None, x: Any, target: Any) -> Any:
     """Of each look apart, and brought back to the face: a layer passed twice has no single activation."""
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
@@ -255,7 +256,7 @@ def _tensor(faces: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(channels, np.float32))
 
 
-def _targets(model: Any, crops: np.ndarray, targets: Any) -> np.ndarray:
+def _targets(model: EmotionModel, crops: np.ndarray, targets: Any) -> np.ndarray:
     if targets is None:
         return model.predict_proba(crops).argmax(1).astype(np.int64)
     classes = [str(name) for name in model.classes_]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from analysis.autable import AUTable
     from analysis.explain.contributions import Baseline
     from analysis.logit import MultinomialLogit
+    from feat_pipeline.models.protocol import NetworkModel
 
 KIND = "agreement"
 FEWEST_REGIONS = 3
@@ -204,7 +205,7 @@ def region_correlation(
 
 
 def randomisation_check(
-    model: Any,
+    model: NetworkModel,
     crops: np.ndarray,
     targets: Sequence[str] | None,
     masks: np.ndarray,
@@ -216,7 +217,7 @@ def randomisation_check(
 
     Parameters
     ----------
-    model : EmotionModel with ``to_torch``
+    model : NetworkModel
     crops, targets
         As for `attribute`; without targets the answers of the network as it was trained.
     masks : ndarray of bool, shape (n, R, H, W)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feat_pipeline.errors import UsageError
+from feat_pipeline.models.protocol import EmotionModel, NetworkModel
 from feat_pipeline.models.views import views_of
 
 if TYPE_CHECKING:
@@ -18,28 +19,24 @@ if TYPE_CHECKING:
 SMALLEST = 1e-9
 
 
-def has_gradients(model: Any) -> bool:
-    """Whether a model hands out its network, so that gradients can be taken."""
-    return hasattr(model, "to_torch")
-
-
-def views_at(model: Any, crops: torch.Tensor, views: str | None = None) -> list[tuple[Any, Any]]:
-    """Return the looks that a network's answer is the mean of, as `views_of` does, in tensors.
-
-    A model without ``views`` looks once.
-    """
+def views_at(
+    model: NetworkModel, crops: torch.Tensor, views: str | None = None
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return the looks that a network's answer is the mean of, as `views_of` does, in tensors."""
     import torch
 
-    found = views_of(views or str(getattr(model, "views", "none")), crops.shape[-1])
+    found = views_of(views or model.views, crops.shape[-1])
     return [(torch.from_numpy(rows), torch.from_numpy(columns)) for rows, columns in found]
 
 
-def network_answers(model: Any, net: nn.Module | None = None, *, views: str | None = None) -> nn.Module:
+def network_answers(
+    model: NetworkModel, net: nn.Module | None = None, *, views: str | None = None
+) -> nn.Module:
     """Return a network's centred log-probabilities.
 
     Parameters
     ----------
-    model : EmotionModel with ``to_torch``
+    model : NetworkModel
         Its ``temperature_`` divides the logits.
     net : torch Module, optional
         In place of the model's own.
@@ -53,8 +50,6 @@ def network_answers(model: Any, net: nn.Module | None = None, *, views: str | No
     """
     from torch import nn
 
-    temperature = float(getattr(model, "temperature_", 1.0))
-
     class Centred(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -63,12 +58,12 @@ def network_answers(model: Any, net: nn.Module | None = None, *, views: str | No
         def forward(self, crops: torch.Tensor) -> torch.Tensor:
             looks = views_at(model, crops, views)
             logits = sum(self.net(rows @ crops @ columns.T) for rows, columns in looks) / len(looks)
-            return (logits - logits.mean(1, keepdim=True)) / temperature
+            return (logits - logits.mean(1, keepdim=True)) / model.temperature_
 
     return Centred().eval()
 
 
-def model_answers(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+def model_answers(model: EmotionModel) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return any model's centred log-probabilities, from crops, float 0-255, (n, C, H, W), to (n, K).
 
     One channel is shown as grey crops, shape (n, H, W), three as RGB, (n, H, W, 3).

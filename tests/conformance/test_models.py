@@ -10,8 +10,7 @@ import pytest
 from analysis.autable import AUTable
 from analysis.errors import AnalysisError
 from feat_pipeline.errors import FeatPipelineError, InputError, OutputError
-from feat_pipeline.models import LOADERS, TRAINABLE, load_model
-from feat_pipeline.registry import resolve
+from feat_pipeline.models import LOADERS, load_model, model_class, trainable
 from feat_pipeline.training.recipe import Recipe
 from tests.feat_pipeline.models.made import NAMES, au_rows, faces
 
@@ -34,10 +33,10 @@ def data(model, n=60, seed=0):
     return au_rows(n, seed) if model.consumes == "aus" else faces(n, seed)
 
 
-@pytest.fixture(scope="module", params=TRAINABLE)
+@pytest.fixture(scope="module", params=trainable())
 def named(request):
     """Name and fitted model of each."""
-    made = resolve(TRAINABLE[request.param])(**SHORT.get(request.param, {}))
+    made = model_class(request.param)(**SHORT.get(request.param, {}))
     return request.param, made.fit(*data(made))
 
 
@@ -47,8 +46,8 @@ def model(named):
 
 
 def test_can_be_made_without_arguments():
-    for entry in TRAINABLE.values():
-        assert resolve(entry)().consumes in ("aus", "pixels")
+    for name in trainable():
+        assert model_class(name)().consumes in ("aus", "pixels")
 
 
 def test_names_its_classes_and_gives_probabilities(model):
@@ -80,7 +79,7 @@ def test_no_faces_give_no_rows(model):
 
 def test_two_emotions_are_enough(named):
     name, _ = named
-    made = resolve(TRAINABLE[name])(**SHORT.get(name, {}))
+    made = model_class(name)(**SHORT.get(name, {}))
     X, y = data(made)
     two = y != "angry"
     answers = made.fit(X[two], y[two]).predict_proba(X)
@@ -135,7 +134,7 @@ def test_a_folder_that_cannot_be_written_is_named(model, tmp_path):
 
 def test_refuses_what_cannot_be_learned(named):
     name, _ = named
-    made = resolve(TRAINABLE[name])(**SHORT.get(name, {}))
+    made = model_class(name)(**SHORT.get(name, {}))
     X, y = data(made, 12)
     with pytest.raises(FeatPipelineError, match="at least two emotions"):
         made.fit(X, ["sad"] * 12)
@@ -151,7 +150,7 @@ def test_refuses_what_it_does_not_look_at(model):
 
 def test_says_that_it_is_not_fitted(named):
     name, _ = named
-    made = resolve(TRAINABLE[name])()
+    made = model_class(name)()
     with pytest.raises(FeatPipelineError, match="not fitted"):
         made.predict_proba(data(made, 3)[0])
 

@@ -82,6 +82,7 @@ def test_several_models_answer_for_the_same_face(fakes, model_dir, photos, tmp_p
 def test_a_model_on_pixels_sees_the_crops_and_gives_no_reasons(fakes, photos, monkeypatch):
     class Redness:
         consumes = "pixels"
+        explains = False
         classes_ = np.array(["happy", "sad"])
 
         def predict_proba(self, X):

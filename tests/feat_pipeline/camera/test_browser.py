@@ -30,7 +30,7 @@ def tab():
 
 
 def follow(**answers):
-    return Follower({"cnn": None}).update(0.0, [made_face((2, 3, 20, 20), {12: 1}, **answers)])
+    return Follower({}).update(0.0, [made_face((2, 3, 20, 20), {12: 1}, **answers)])
 
 
 def test_the_page_shows_pictures_tells_answers_pauses_and_says_when_it_ends(tab):

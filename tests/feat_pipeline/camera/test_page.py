@@ -19,7 +19,7 @@ PICTURE = np.tile(np.arange(0, 240, 10, dtype=np.uint8)[:, None, None], (1, 32, 
 
 
 def face(**answers):
-    (followed,) = Follower({"cnn": None}).update(0.0, [made_face((2, 3, 20, 20), {12: 1}, **answers)])
+    (followed,) = Follower({}).update(0.0, [made_face((2, 3, 20, 20), {12: 1}, **answers)])
     return followed
 
 

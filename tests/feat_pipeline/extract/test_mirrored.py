@@ -89,6 +89,7 @@ class Leftness:
     """Says 'left' as far as the left half of a crop is brighter."""
 
     consumes = "pixels"
+    explains = False
     classes_ = np.array(["left", "right"])
 
     def predict_proba(self, X):

@@ -45,7 +45,7 @@ def test_a_lasting_change_is_taken_over_within_half_a_second(model):
 def test_the_smoothing_goes_by_time_and_not_by_frame():
     def smile_after(rate):
         answers = [{"a": 1.0, "b": 0.0}] * rate + [{"a": 0.0, "b": 1.0}] * (rate // 2 + 1)
-        shown = follow(Follower({"cnn": None}), [at(0, cnn=answer) for answer in answers], rate)
+        shown = follow(Follower({}), [at(0, cnn=answer) for answer in answers], rate)
         return shown[rate].smooth["cnn"]["b"], shown[-1].smooth["cnn"]["b"]
 
     slow, fast = smile_after(10), smile_after(100)
@@ -56,7 +56,7 @@ def test_the_smoothing_goes_by_time_and_not_by_frame():
 
 def test_a_few_frames_a_second_change_the_label_at_once():
     answers = [{"a": 1.0, "b": 0.0}] * 3 + [{"a": 0.0, "b": 1.0}] * 2
-    shown = follow(Follower({"cnn": None}), [at(0, cnn=answer) for answer in answers], rate=1)
+    shown = follow(Follower({}), [at(0, cnn=answer) for answer in answers], rate=1)
     assert [face.labels["cnn"] for face in shown] == ["a", "a", "a", "b", "b"]
 
 

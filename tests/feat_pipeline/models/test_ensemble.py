@@ -20,6 +20,7 @@ class Says:
     """A model that gives one answer."""
 
     consumes = "pixels"
+    explains = False
 
     def __init__(self, *shares, classes=("sad", "happy", "fear")):
         self.classes_, self.shares = np.array(classes), np.array(shares)
@@ -153,6 +154,7 @@ def test_answers_photos_beside_its_members(fakes, au_table, photos, tmp_path):
 def test_members_of_different_backends_are_refused():
     members = {"a": Says(0.2, 0.3, 0.5), "b": Says(0.2, 0.3, 0.5)}
     members["a"].backend_, members["b"].backend_ = "openface", "embedded"
+    members["a"].consumes = members["b"].consumes = "aus"
     with pytest.raises(UsageError, match="AUs of one backend, got embedded, openface"):
         _ = Ensemble(members).backend_
 
