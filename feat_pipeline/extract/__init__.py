@@ -7,13 +7,12 @@ and AUs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from feat_pipeline.errors import UnavailableError, UsageError
-from feat_pipeline.registry import resolve
+from feat_pipeline.registry import error_text, resolve, resolve_registered, with_registered
 
 if TYPE_CHECKING:
     from feat_pipeline.detect import Detection
@@ -22,22 +21,19 @@ ENTRY_POINTS = "feat_pipeline.backends"
 DETECT_EVERY_S = 0.25  # of videos; see feat_pipeline.extract.between
 
 # Name -> class. Installed packages add theirs by an entry point of this group.
-BACKENDS: dict[str, str] = {
-    "embedded": "feat_pipeline.extract.backends.embedded:EmbeddedExtractor",
-    "pyfeat": "feat_pipeline.extract.backends.pyfeat:PyfeatV2Extractor",
-    "pyfeat-v1": "feat_pipeline.extract.backends.pyfeat:PyfeatV1Extractor",
-    "pyfeat-v1-svm": "feat_pipeline.extract.backends.pyfeat:PyfeatV1SvmExtractor",
-    "pyfeat-mp": "feat_pipeline.extract.backends.pyfeat:PyfeatMPExtractor",
-    "mediapipe": "feat_pipeline.extract.backends.mediapipe:MediapipeExtractor",
-    "openface": "feat_pipeline.extract.backends.openface:OpenFaceExtractor",
-}
-try:
-    for _entry in entry_points(group=ENTRY_POINTS):
-        BACKENDS.setdefault(_entry.name, _entry.value)
-except Exception as _error:  # some package's metadata are damaged, and no business of ours
-    import warnings
-
-    warnings.warn(f"backends of other packages cannot be read: {_error}", stacklevel=2)
+BACKENDS: dict[str, str] = with_registered(
+    {
+        "embedded": "feat_pipeline.extract.backends.embedded:EmbeddedExtractor",
+        "pyfeat": "feat_pipeline.extract.backends.pyfeat:PyfeatV2Extractor",
+        "pyfeat-v1": "feat_pipeline.extract.backends.pyfeat:PyfeatV1Extractor",
+        "pyfeat-v1-svm": "feat_pipeline.extract.backends.pyfeat:PyfeatV1SvmExtractor",
+        "pyfeat-mp": "feat_pipeline.extract.backends.pyfeat:PyfeatMPExtractor",
+        "mediapipe": "feat_pipeline.extract.backends.mediapipe:MediapipeExtractor",
+        "openface": "feat_pipeline.extract.backends.openface:OpenFaceExtractor",
+    },
+    ENTRY_POINTS,
+    "backends",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,19 +155,12 @@ def _status(name: str) -> BackendStatus:
     except UnavailableError as error:
         return BackendStatus(name, "", False, str(error))
     except Exception as error:  # whatever another package's class does, the list is shown
-        return BackendStatus(name, "", False, f"{BACKENDS[name]} fails: {_error_text(error)}")
+        return BackendStatus(name, "", False, f"{BACKENDS[name]} fails: {error_text(error)}")
     return BackendStatus(name, version, True)
 
 
 def _class_of(name: str) -> Any:
     try:
-        return resolve(BACKENDS[name])
-    except Exception as error:  # the code of another package may raise anything when it is imported
-        raise UnavailableError(
-            f"backend {name}: {BACKENDS[name]} cannot be loaded ({_error_text(error)}); update or remove the "
-            "package that brings it"
-        ) from error
-
-
-def _error_text(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+        return resolve_registered(BACKENDS[name])
+    except ImportError as error:
+        raise UnavailableError(f"backend {name}: {error}") from error
