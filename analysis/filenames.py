@@ -15,6 +15,7 @@ AU_TABLE = (AUS_CSV, AUS_META, AUS_PARQUET)
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
+NETWORK = "network.onnx"
 COEFFICIENTS = "coefficients.csv"
 MODEL_COPIES = "models"
 """The subfolder of the regressions that explained a folder's predictions."""
@@ -31,5 +32,5 @@ def result_file(kind: str) -> str:
     return f"{kind}.json"
 
 
-OF_A_MODEL = (MODEL, WEIGHTS, COEFFICIENTS, result_file("inference"), result_file("surrogate"))
+OF_A_MODEL = (MODEL, WEIGHTS, NETWORK, COEFFICIENTS, result_file("inference"), result_file("surrogate"))
 """What says something of the model in the folder: another model must not be taken for it."""

@@ -51,7 +51,7 @@ with atheris.instrument_imports(include=["analysis", "feat_pipeline"]):
     from feat_pipeline.models.texture import TextureClassifier
     from feat_pipeline.output.predictions_read import read_prediction_files, same_faces
 
-    for late in ("analysis.autable.schema", "analysis.logit.modelfile", "feat_pipeline.models.graph"):
+    for late in ("analysis.autable.schema", "analysis.logit.modelfile", "feat_pipeline.models.network_file"):
         importlib.import_module(late)
 
 META = b"\n%META%\n"  # what stands behind it becomes the table's <stem>.meta.json

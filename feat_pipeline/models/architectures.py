@@ -1,8 +1,8 @@
 """Networks for face crops that others have published, each as a list of layers.
 
-From the one list come the torch network that is trained (`feat_pipeline.models.nets.LayeredNet`) and the
-ONNX graph that predicts (`feat_pipeline.models.graph.network_graph`). All end in layers that hold weights for
-every place of the face, so that each takes faces of one size only.
+The torch network that is trained follows the list (`feat_pipeline.models.nets.LayeredNet`), and the ONNX
+graph that predicts is exported from it. All end in layers that hold weights for every place of the face, so
+that each takes faces of one size only.
 """
 
 from __future__ import annotations

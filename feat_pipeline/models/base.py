@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from analysis import filenames
 from analysis.facs import in_order
 from analysis.files import atomic_path
 from feat_pipeline.errors import InputError, UsageError
@@ -18,16 +17,21 @@ from feat_pipeline.faces.align import box_matrix, warp
 from feat_pipeline.faces.crops import FaceCrops
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE
+from feat_pipeline.models.network_file import NETWORK_FILE, WEIGHTS_FILE
 from feat_pipeline.models.protocol import EmotionModel
 
-WEIGHTS_FILE = filenames.WEIGHTS
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What goes wrong where a model's parts do not fit together."""
 Model = TypeVar("Model")
 
 
-def write_model(path: str | Path, content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write ``model.json`` and ``weights.safetensors`` into a folder.
+def write_model(
+    path: str | Path,
+    content: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    graph: Callable[[bytes], bytes] | None = None,
+) -> Path:
+    """Write ``model.json`` and ``weights.safetensors`` into a folder, and perhaps ``network.onnx``.
 
     Parameters
     ----------
@@ -36,11 +40,13 @@ def write_model(path: str | Path, content: Mapping[str, Any], arrays: Mapping[st
     content : mapping
         What the JSON holds, with `format` and `version`.
     arrays : mapping of str to ndarray
+    graph : callable, optional
+        Makes ``network.onnx`` of the file of weights.
 
     Returns
     -------
     Path
-        ``model.json``, written last: it holds the digest of the weights that belong to it.
+        ``model.json``, written last: it holds the digests of the files that belong to it.
 
     Raises
     ------
@@ -52,9 +58,14 @@ def write_model(path: str | Path, content: Mapping[str, Any], arrays: Mapping[st
     folder = Path(path)
     packed = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
     described = {**content, "weights": hashlib.sha256(packed).hexdigest()}
+    files = {WEIGHTS_FILE: packed}
+    if graph is not None:
+        files[NETWORK_FILE] = graph(packed)
+        described["network_onnx"] = hashlib.sha256(files[NETWORK_FILE]).hexdigest()
     with named_errors(folder):
-        with atomic_path(folder / WEIGHTS_FILE) as temporary:
-            temporary.write_bytes(packed)
+        for name, data in files.items():
+            with atomic_path(folder / name) as temporary:
+                temporary.write_bytes(data)
         with atomic_path(folder / MODEL_FILE) as temporary:
             temporary.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     return folder / MODEL_FILE

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from analysis.facs import in_order
-from feat_pipeline.errors import InputError, UsageError, require
+from feat_pipeline.errors import InputError, UnavailableError, UsageError, require
 from feat_pipeline.models.architectures import RESIDUAL, published
 from feat_pipeline.models.base import (
     as_seen,
@@ -23,11 +24,14 @@ from feat_pipeline.models.base import (
     read_model,
     write_model,
 )
+from feat_pipeline.models.network_file import NETWORK_FILE, exported, graph_of, read_graph
 from feat_pipeline.models.views import views_of
 from feat_pipeline.training.temperature import fit_temperature
+from feat_pipeline.weights.onnx_session import open_session
 
 if TYPE_CHECKING:
     import pandas as pd
+    from onnxruntime import InferenceSession
     from torch import nn
 
     from feat_pipeline.training.recipe import Recipe
@@ -257,14 +261,15 @@ class CnnClassifier:
         return net.eval()
 
     def save(self, path: str | Path) -> Path:
-        """Write ``model.json`` and ``weights.safetensors`` into a folder.
+        """Write ``model.json``, ``weights.safetensors`` and ``network.onnx`` into a folder.
 
-        Weights of convolutions and of the last layer are kept in half precision.
+        Weights of convolutions and of the last layer are kept in half precision. The last file is the
+        network's graph, exported from torch; it reads its weights from the file beside it.
 
         Returns
         -------
         Path
-            ``model.json``, written last: it holds the digest of the weights that belong to it.
+            ``model.json``, written last: it holds the digests of the files that belong to it.
 
         Raises
         ------
@@ -281,30 +286,45 @@ class CnnClassifier:
             "views": self.views,
             "temperature": self.temperature_,
         }
-        return write_model(path, content, {name: _shortened(value) for name, value in self.weights_.items()})
+        arrays = {name: _shortened(value) for name, value in self.weights_.items()}
+        return write_model(path, content, arrays, self._graph_beside)
+
+    def _graph_beside(self, packed: bytes) -> bytes:
+        """Return the graph for a file of weights: that which was read, or one made of the network."""
+        return self._graph or graph_of(exported(self.to_torch, self.size_), packed)
 
     @classmethod
     def load(cls, path: str | Path) -> CnnClassifier:
         """Read a model that `save` wrote, from its folder or its ``model.json``.
 
+        Of a folder without ``network.onnx``, as models once were saved, torch makes the graph anew.
+
         Raises
         ------
         InputError
-            A file is missing or damaged, or the two do not belong together.
+            A file is missing or damaged, or they do not belong together.
+        UnavailableError
+            There is no ``network.onnx``, and no torch to make it.
         """
-        return read_model(path, FORMAT, VERSION, cls._made)
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent
+        return read_model(path, FORMAT, VERSION, partial(cls._made, folder))
 
     @classmethod
-    def _made(cls, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CnnClassifier:
+    def _made(cls, folder: Path, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CnnClassifier:
         architecture = content.get("architecture", RESIDUAL)
         model = cls(architecture=architecture, views=content.get("views", "mirror"))
         weights = {name: value.astype(np.float32) for name, value in arrays.items()}
         size, temperature = int(content["size"]), float(content["temperature"])
         if not (8 <= size <= _LARGEST and 0 < temperature < np.inf):
             raise ValueError(f"size {size}, temperature {temperature}")
+        graph = read_graph(folder, content.get("network_onnx"))
         try:
             model._set(content["classes"], content["network"], size, temperature, weights)
+            model._graph = graph
+            model._session = model._opened(None if graph is None else folder / NETWORK_FILE)
             answer = model._run(np.zeros((1, 1, size, size), np.float32))
+        except UnavailableError:
+            raise
         except Exception as error:  # ONNX Runtime has errors of its own for weights that do not fit
             raise ValueError(" ".join(str(error).split())[:200]) from None
         check_answer(answer, content["classes"])
@@ -334,8 +354,6 @@ class CnnClassifier:
         self, classes: Sequence[str], network: dict[str, Any], size: int, temperature: float,
         weights: dict[str, np.ndarray],
     ) -> None:  # fmt: skip
-        from feat_pipeline.models.graph import prediction_session
-
         if self.architecture != RESIDUAL:
             published(self.architecture).check_size(size)
         self.architecture_ = self.architecture
@@ -343,9 +361,16 @@ class CnnClassifier:
         self.network_ = dict(network)
         self.size_, self.temperature_ = int(size), float(temperature)
         self.weights_: dict[str, np.ndarray] = weights
-        self._session = prediction_session(self.architecture, network, weights, self.threads)
+        self._graph: bytes | None = None
+        self._session: InferenceSession | None = None
+
+    def _opened(self, file: Path | None = None) -> InferenceSession:
+        """Open the network: the file that was saved, or one exported for the purpose."""
+        return open_session(file or exported(self.to_torch, self.size_), self.threads)
 
     def _run(self, crops: np.ndarray) -> np.ndarray:
+        if self._session is None:
+            self._session = self._opened()
         return self._session.run(["logits"], {"crops": np.ascontiguousarray(crops)})[0]
 
 

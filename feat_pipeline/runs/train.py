@@ -27,8 +27,9 @@ from feat_pipeline.sources.frame import PathLike
 from feat_pipeline.sources.photos import PHOTO_SUFFIXES
 
 OUTPUTS = (
-    filenames.MODEL, filenames.WEIGHTS, filenames.CURVES, filenames.CURVES_FIGURE, filenames.RUN
-)  # fmt: skip
+    *(filenames.MODEL, filenames.WEIGHTS, filenames.NETWORK),
+    *(filenames.CURVES, filenames.CURVES_FIGURE, filenames.RUN),
+)
 LOGIT = {"logit": "multinomial-logit"}  # the one model that is trained under another name than its kind
 
 

@@ -101,10 +101,10 @@ def test_comes_back_from_its_folder(named, tmp_path):
         assert (tmp_path / "again" / written.name).read_bytes() == written.read_bytes()
 
 
-def test_writes_json_and_safetensors_only(model, tmp_path):
+def test_writes_json_safetensors_and_onnx_only(model, tmp_path):
     model.save(tmp_path)
     kinds = {file.suffix for file in tmp_path.rglob("*") if file.is_file()}
-    assert kinds <= {".json", ".safetensors"}
+    assert kinds <= {".json", ".safetensors", ".onnx"}
 
 
 def test_refuses_damaged_files(model, tmp_path):

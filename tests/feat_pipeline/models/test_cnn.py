@@ -107,13 +107,17 @@ def test_a_temperature_divides_the_logits():
 def test_comes_back_from_its_folder(model, tmp_path):
     X = faces(9)[0]
     file = model.save(tmp_path / "m")
-    assert sorted(f.name for f in file.parent.iterdir()) == ["model.json", "weights.safetensors"]
+    assert sorted(f.name for f in file.parent.iterdir()) == [
+        "model.json",
+        "network.onnx",
+        "weights.safetensors",
+    ]
     loaded = load_model(tmp_path / "m")
     assert loaded.predict_proba(X) == pytest.approx(model.predict_proba(X), abs=5e-3)  # half precision
     assert loaded.classes_.tolist() == model.classes_.tolist()
     assert loaded.consumes == "pixels" and loaded.history_ is None
     loaded.save(tmp_path / "again")
-    for name in ("model.json", "weights.safetensors"):
+    for name in ("model.json", "network.onnx", "weights.safetensors"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "m" / name).read_bytes()
 
 

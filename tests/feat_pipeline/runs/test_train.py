@@ -69,7 +69,7 @@ def test_a_folder_of_photos_becomes_a_model(run, photos, tmp_path):
     code, stdout, stderr = run("train", "cnn", "--data", photos, "--out", out, *TINY)
     assert code == 0, stderr
     written = {"model.json", "weights.safetensors", "curves.csv", "curves.png", "run.json", "checkpoint.pt"}
-    assert files(out) == written | {"data.json"}
+    assert files(out) == written | {"network.onnx", "data.json"}
     model = load_model(out)
     assert model.classes_.tolist() == NAMES.tolist()
     assert model.predict_proba(faces().images).shape == (48, 3)
