@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from analysis.errors import FitError
 from feat_pipeline.models.base import check_answer, read_model, write_model
 from feat_pipeline.models.perceptron import fit_perceptron, perceptron_scores, shares_of
 
-VERSION = 1
+if TYPE_CHECKING:
+    from sklearn.tree._tree import Tree
+
 _ROWS_AT_ONCE = 500
 
 
@@ -45,6 +47,7 @@ class FlexibleAuModel:
     consumes = "aus"
     explains = False
     format: ClassVar[str]
+    version: ClassVar[int] = 1
     settings: ClassVar[tuple[str, ...]]
     fit_options: ClassVar[tuple[str, ...]] = ()
 
@@ -116,7 +119,7 @@ class FlexibleAuModel:
         """
         content = {
             "format": self.format,
-            "version": VERSION,
+            "version": self.version,
             "classes": self.classes_.tolist(),
             "aus": self.input_names_,
             "backend": self.backend_,
@@ -135,7 +138,7 @@ class FlexibleAuModel:
         InputError
             A file is missing or damaged, or the two do not belong together.
         """
-        return read_model(path, cls.format, VERSION, cls._made)
+        return read_model(path, cls.format, cls.version, cls._made)
 
     @classmethod
     def _made(cls, content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
@@ -219,7 +222,7 @@ class AuNetwork(FlexibleAuModel):
 
 
 class AuBoosting(FlexibleAuModel):
-    """Gradient-boosted trees on AUs (scikit-learn's histogram gradient boosting).
+    """Gradient-boosted trees on AUs (scikit-learn's `GradientBoostingClassifier`).
 
     Parameters
     ----------
@@ -230,52 +233,55 @@ class AuBoosting(FlexibleAuModel):
         Leaves of a tree.
     min_samples_leaf : int
         Fewest rows in a leaf.
-    l2 : float
-        Penalty on the values of leaves.
+    subsample : float
+        Share of the rows that each tree learns from; each split looks at the root of the AUs' number.
+    seed : int
 
     Notes
     -----
-    The trees are kept as arrays of nodes. skops would need one more package to predict, and its files hold
-    scikit-learn's private objects, which other versions cannot read.
+    Stochastic gradient boosting (Friedman, 2002). The trees are kept as the arrays of nodes that scikit-learn
+    publishes of a decision tree; histogram gradient boosting publishes none.
     """
 
-    format = "gbm-aus"
+    format, version = "gbm-aus", 2
     settings: ClassVar[tuple[str, ...]] = (
-        *("max_iter", "learning_rate", "max_leaf_nodes", "min_samples_leaf", "l2"),
+        *("max_iter", "learning_rate", "max_leaf_nodes", "min_samples_leaf", "subsample", "seed"),
     )
 
     def __init__(
         self,
         *,
         max_iter: int = 100,
-        learning_rate: float = 0.06,
+        learning_rate: float = 0.1,
         max_leaf_nodes: int = 15,
         min_samples_leaf: int = 20,
-        l2: float = 1.0,
+        subsample: float = 0.5,
+        seed: int = 0,
     ) -> None:
         self.max_iter = max_iter
         self.learning_rate = learning_rate
         self.max_leaf_nodes = max_leaf_nodes
         self.min_samples_leaf = min_samples_leaf
-        self.l2 = l2
+        self.subsample = subsample
+        self.seed = seed
 
     def _learn(self, values: np.ndarray, codes: np.ndarray) -> dict[str, np.ndarray]:
-        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.ensemble import GradientBoostingClassifier
 
-        boosted = HistGradientBoostingClassifier(
-            max_iter=self.max_iter,
+        boosted = GradientBoostingClassifier(
+            n_estimators=self.max_iter,
             learning_rate=self.learning_rate,
+            max_depth=None,
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=self.min_samples_leaf,
-            l2_regularization=self.l2,
-            early_stopping=False,
-            random_state=0,
+            subsample=self.subsample,
+            max_features="sqrt",
+            random_state=self.seed,
         ).fit(values, codes)
-        trees = [tree.nodes for trees in boosted._predictors for tree in trees]
-        starts = np.cumsum([0, *map(len, trees)])
-        return _node_arrays(np.concatenate(trees), starts) | {
-            "baseline": np.asarray(boosted._baseline_prediction, float).ravel()
-        }
+        shares = np.log(boosted.init_.class_prior_)
+        baseline = shares[1:] - shares[0] if len(shares) == 2 else shares
+        trees = [tree.tree_ for tree in boosted.estimators_.ravel()]
+        return _node_arrays(trees, self.learning_rate) | {"baseline": baseline}
 
     def _check_arrays(self) -> None:
         arrays = self.arrays_
@@ -306,7 +312,7 @@ class AuBoosting(FlexibleAuModel):
         return np.concatenate(parts) if parts else np.zeros((0, len(self.arrays_["baseline"])))
 
     def _scores_of(self, values: np.ndarray) -> np.ndarray:
-        arrays = self.arrays_
+        arrays, values = self.arrays_, values.astype(np.float32)  # as scikit-learn's trees see them
         at = np.tile(arrays["root"], (len(values), 1))
         rows = np.arange(len(values))[:, None]
         while True:
@@ -319,16 +325,20 @@ class AuBoosting(FlexibleAuModel):
         return arrays["value"][at].reshape(len(values), -1, len(baseline)).sum(axis=1) + baseline
 
 
-def _node_arrays(nodes: np.ndarray, starts: np.ndarray) -> dict[str, np.ndarray]:
-    """Take scikit-learn's nodes, trees one after the other, apart; a leaf's children are itself."""
-    numbers = np.arange(len(nodes), dtype=np.int32)
-    first = np.repeat(starts[:-1], np.diff(starts)).astype(np.int32)
-    leaf = nodes["is_leaf"].astype(bool)
+def _node_arrays(trees: Sequence[Tree], rate: float) -> dict[str, np.ndarray]:
+    """Lay the nodes of trees out one tree after the other; a leaf's children are itself."""
+    starts = np.cumsum([0, *(tree.node_count for tree in trees)])
+    first = np.repeat(starts[:-1], np.diff(starts))
+    left, right, feature, threshold = (
+        np.concatenate([getattr(tree, name) for tree in trees])
+        for name in ("children_left", "children_right", "feature", "threshold")
+    )
+    leaf, numbers = left < 0, np.arange(starts[-1])
     return {
         "root": starts[:-1].astype(np.int32),
-        "feature": nodes["feature_idx"].astype(np.int32),
-        "threshold": nodes["num_threshold"].astype(np.float64),
-        "left": np.where(leaf, numbers, first + nodes["left"].astype(np.int32)),
-        "right": np.where(leaf, numbers, first + nodes["right"].astype(np.int32)),
-        "value": nodes["value"].astype(np.float64),
+        "feature": np.where(leaf, 0, feature).astype(np.int32),
+        "threshold": threshold.astype(np.float64),
+        "left": np.where(leaf, numbers, first + left).astype(np.int32),
+        "right": np.where(leaf, numbers, first + right).astype(np.int32),
+        "value": rate * np.concatenate([tree.value[:, 0, 0] for tree in trees]),
     }
