@@ -8,10 +8,11 @@ import threading
 from typing import Any
 
 from feat_pipeline.app.limits import Limits
-from feat_pipeline.commands.options import add_command, add_detector
+from feat_pipeline.commands.parser import add_command, add_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
 from feat_pipeline.network import LOOPBACK, is_loopback
+from feat_pipeline.runs.options.shared import DetectorOptions
 
 _PORT = 7860
 
@@ -33,7 +34,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--port", type=int, default=_PORT, metavar="N", help="0: any free one (default: %(default)s)"
     )
-    add_detector(parser)
+    add_options(parser, DetectorOptions)
     limits = parser.add_argument_group("limits")
     for name, default, text in (
         ("--photo-mb", Limits.photo_mb, "largest photo in megabytes"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline.commands.options import add_command, add_detector
+from feat_pipeline.commands.parser import add_command, add_options, read_options
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
-from feat_pipeline.extract import BACKENDS
+from feat_pipeline.runs.options.measuring import ComparisonOptions
 from feat_pipeline.version import __version__
 
 
@@ -26,14 +26,7 @@ def add(commands: Any) -> None:
         help="how far backends agree on the same faces, AU by AU, and how fast each is: photos, videos, "
         "folders; AU tables of the same faces, such as OpenFace's CSV, are laid beside",
     )
-    parser.add_argument(
-        "--backend",
-        action="append",
-        choices=list(BACKENDS),
-        metavar="NAME",
-        help="with --compare: only these; may be repeated (default: all that can run here)",
-    )
-    add_detector(parser, "with --compare: finds the faces, once for all")
+    add_options(parser, ComparisonOptions)
     parser.add_argument("--out", metavar="DIR", help="with --compare: folder for tables and a figure")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that DIR holds")
 
@@ -63,10 +56,9 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     result = compare_backends(
         arguments.compare,
-        backends=arguments.backend,
-        detector=arguments.detector,
         out=arguments.out,
         overwrite=arguments.overwrite,
+        **read_options(arguments, ComparisonOptions),
     )
     found = result.agreement
     _print_frame(found.frame, ["first", "second", "au", "n"])
@@ -86,10 +78,10 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _print_frame(frame: Any, plain: list[str]) -> None:
     """Print a table; numbers outside of the `plain` columns with two digits, '-' where there is none."""
 
-    def told(name: str, value: Any) -> str:
+    def cell(name: str, value: Any) -> str:
         if name in plain:
             return str(value)
         return f"{round(value, 2) + 0.0:.2f}" if value == value else "-"
 
-    rows = [[told(name, row[name]) for name in frame.columns] for row in frame.to_dict("records")]
+    rows = [[cell(name, row[name]) for name in frame.columns] for row in frame.to_dict("records")]
     print_table(list(frame.columns), rows)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feat_pipeline.commands.options import add_command, add_detector, add_models
+from feat_pipeline.commands.parser import add_command, add_options, read_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
-from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.network import FREE_PORT, LOOPBACK, is_loopback
-from feat_pipeline.sources.frame import input_name
+from feat_pipeline.options import Options
+from feat_pipeline.runs.options import shared
+from feat_pipeline.sources.frame import PathLike, input_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraOptions(Options):
+    """Options that the camera shares with the runs."""
+
+    models: Sequence[PathLike] = shared.models()
+    detector: str = shared.detector(
+        "face detector; others take mtcnn, with slightly other numbers; none: each picture is one face",
+        "fast",
+    )
 
 
 def add(commands: Any) -> None:
@@ -26,12 +40,7 @@ def add(commands: Any) -> None:
         metavar="N|FILE|rtsp://…",
         help="number of a camera, video file (played in real time) or stream (default: %(default)s)",
     )
-    add_models(parser)
-    add_detector(
-        parser,
-        "face detector; others take mtcnn, with slightly other numbers; none: each picture is one face",
-        default="fast",
-    )
+    add_options(parser, CameraOptions)
     parser.add_argument("--emoji", action="store_true", help="cover faces by emoji drawn from their AUs")
     parser.add_argument(
         "--emoji-set", metavar="DIR", help="your own emoji: a PNG for each emotion, such as happy.png"
@@ -65,14 +74,14 @@ def add(commands: Any) -> None:
 
 def _camera(arguments: argparse.Namespace) -> int:
     from feat_pipeline.camera import open_source, watch
-    from feat_pipeline.output.pictures import Drawing
+    from feat_pipeline.output.drawing import Drawing
     from feat_pipeline.predict import Predictor
 
     _check_record(arguments)
     drawing = Drawing(
         annotate=True, emoji=arguments.emoji, emoji_set=arguments.emoji_set, hide=arguments.hide
     )
-    predictor = Predictor(models=arguments.model or DEFAULT_MODELS, detector=arguments.detector)
+    predictor = Predictor(**read_options(arguments, CameraOptions))
     emoji_set = drawing.read_emoji(predictor.models)
     source = open_source(arguments.source)
     with _view(arguments, source.name) as view:

@@ -6,14 +6,9 @@ import argparse
 from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.options import (
-    LABELS_HELP,
-    PERSON_HELP,
-    add_command,
-    add_draws,
-    add_output,
-)
+from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results
+from feat_pipeline.runs.options.tables import CompareOptions
 
 
 def add(commands: Any) -> None:
@@ -24,23 +19,16 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "predictions", nargs="+", metavar="PREDICTIONS", help="predictions.csv, or any CSV with input and p_*"
     )
-    parser.add_argument("--labels", required=True, metavar="PATH", help=LABELS_HELP)
-    parser.add_argument("--groups", metavar="COLUMN", help=f"{PERSON_HELP}: of the labels or the predictions")
-    add_draws(parser, 1000)
+    add_options(parser, CompareOptions)
     add_output(parser)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
     from feat_pipeline.runs.compare import compare_files
 
+    options = read_options(arguments, CompareOptions)
     comparison = compare_files(
-        arguments.predictions,
-        labels=arguments.labels,
-        out=arguments.out,
-        groups=arguments.groups,
-        draws=arguments.draws,
-        seed=arguments.seed,
-        overwrite=arguments.overwrite,
+        arguments.predictions, out=arguments.out, overwrite=arguments.overwrite, **options
     )
     return print_results(
         comparison.facts["notes"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline.commands.options import add_command
+from feat_pipeline.commands.parser import add_command
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.sources.frame import input_name

@@ -6,13 +6,10 @@ import argparse
 from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.options import (
-    PERSON_HELP,
-    TABLE_HELP,
-    add_command,
-    add_output,
-)
+from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results
+from feat_pipeline.runs.options.shared import TABLE_HELP
+from feat_pipeline.runs.options.tables import ExplainOptions
 
 
 def add(commands: Any) -> None:
@@ -21,34 +18,15 @@ def add(commands: Any) -> None:
     text = "name and explain the emotion of every face in an AU table"
     parser = add_command(commands, "explain", _explain, text, example)
     parser.add_argument("table", metavar="AUS", help=TABLE_HELP)
-    parser.add_argument("--model", required=True, metavar="NAME|DIR", help="a shipped model, or fit's folder")
-    parser.add_argument("--target", metavar="EMOTION", help="to explain (default: each face's own answer)")
-    parser.add_argument("--rival", metavar="EMOTION", help="to contrast it with (default: the next likely)")
-    parser.add_argument(
-        "--baseline",
-        choices=["population", "neutral", "person"],
-        default="population",
-        help="the face that each is compared with (default: %(default)s)",
-    )
-    parser.add_argument("--person", metavar="COLUMN", help=f"for --baseline person: {PERSON_HELP}")
-    parser.add_argument("--report", action="store_true", help="also report.html")
+    add_options(parser, ExplainOptions)
     add_output(parser)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
     from feat_pipeline.runs.explain import explain_table
 
-    notes = explain_table(
-        arguments.table,
-        model=arguments.model,
-        out=arguments.out,
-        target=arguments.target,
-        rival=arguments.rival,
-        baseline=arguments.baseline,
-        person=arguments.person,
-        report=arguments.report,
-        overwrite=arguments.overwrite,
-    )
+    options = read_options(arguments, ExplainOptions)
+    notes = explain_table(arguments.table, out=arguments.out, overwrite=arguments.overwrite, **options)
     return print_results(
         notes,
         arguments.out,

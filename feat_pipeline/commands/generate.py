@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline.commands.options import add_command, add_output
+from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.errors import EXIT_DONE
-from feat_pipeline.generator.model import SHIPPED
+from feat_pipeline.runs.options.tables import GenerateOptions
 
 
 def add(commands: Any) -> None:
@@ -17,28 +17,15 @@ def add(commands: Any) -> None:
     text = "make small grey faces of nobody for an emotion, and a grid of them"
     parser = add_command(commands, "generate", _generate, text, example)
     parser.add_argument("--emotion", required=True, help="which, such as happy")
-    parser.add_argument("--n", type=int, default=16, help="number of faces (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
-    parser.add_argument(
-        "--model",
-        default=SHIPPED,
-        metavar="DIR",
-        help="generator that 'train gan' wrote (default: %(default)s)",
-    )
+    add_options(parser, GenerateOptions)
     add_output(parser)
 
 
 def _generate(arguments: argparse.Namespace) -> int:
     from feat_pipeline.runs.generate import write_generated
 
-    names = write_generated(
-        arguments.emotion,
-        n=arguments.n,
-        out=arguments.out,
-        seed=arguments.seed,
-        model=arguments.model,
-        overwrite=arguments.overwrite,
-    )
+    options = read_options(arguments, GenerateOptions)
+    names = write_generated(arguments.emotion, out=arguments.out, overwrite=arguments.overwrite, **options)
     print_paths(arguments.out, names)
     say("these are no persons: never show them as such, nor judge people by what was learned from them")
     return EXIT_DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline.commands.options import add_command, add_output
+from feat_pipeline.commands.parser import add_command, add_output
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, require
 from feat_pipeline.sources.frame import input_name

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.options import add_command
+from feat_pipeline.commands.parser import add_command
 from feat_pipeline.errors import EXIT_DONE, UsageError
 
 

@@ -6,10 +6,10 @@ import argparse
 from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.options import add_command, add_output, add_photos, add_sampling, read_sampling
+from feat_pipeline.commands.parser import add_command, add_options, add_output, add_photos, read_options
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.errors import UsageError
-from feat_pipeline.models import DEFAULT_MODELS
+from feat_pipeline.runs.options.measuring import SeriesOptions
 
 
 def add(commands: Any) -> None:
@@ -18,26 +18,7 @@ def add(commands: Any) -> None:
     text = "make AU time series of every person in videos: calibrated, smoothed, onset, apex and offset"
     parser = add_command(commands, "series", _series, text, example)
     add_photos(parser, "videos or folders with videos, or AU tables with times (ours, OpenFace's CSVs)")
-    add_sampling(parser)
-    parser.add_argument(
-        "--neutral",
-        default="percentile",
-        metavar="percentile|none|A-B",
-        help="a person's neutral face, which is taken off: the 10th percentile of each AU, nothing, or the "
-        "median from second A to B (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--smooth", type=float, default=0.1, metavar="S", help="window of the mean (default: %(default)s s)"
-    )
-    parser.add_argument("--aus", metavar="AU06,AU12", help="the AUs to keep (default: all)")
-    parser.add_argument(
-        "--model",
-        metavar="NAME|DIR",
-        help=f"regression on AUs that names each frame's emotion (default: {DEFAULT_MODELS[0]})",
-    )
-    parser.add_argument(
-        "--figures", type=int, default=20, metavar="N", help="persons with a figure (default: %(default)s)"
-    )
+    add_options(parser, SeriesOptions)
     add_output(parser)
 
 
@@ -64,20 +45,9 @@ def read_neutral(text: str) -> str | tuple[float, float]:
 def _series(arguments: argparse.Namespace) -> int:
     from feat_pipeline.runs.series import series_files
 
-    neutral = read_neutral(arguments.neutral)
-    result = series_files(
-        arguments.paths,
-        out=arguments.out,
-        sampling=read_sampling(arguments),
-        neutral=neutral,
-        smooth_s=arguments.smooth,
-        aus=arguments.aus.split(",") if arguments.aus else None,
-        model=arguments.model,
-        detector=arguments.detector,
-        detect_every_s=arguments.detect_every,
-        figures=arguments.figures,
-        overwrite=arguments.overwrite,
-    )
+    options = read_options(arguments, SeriesOptions)
+    options["neutral"] = read_neutral(arguments.neutral)
+    result = series_files(arguments.paths, out=arguments.out, overwrite=arguments.overwrite, **options)
     for note in result.notes:
         say(note)
     print_paths(arguments.out, ["series.csv", "events.csv", "series", filenames.SKIPPED, filenames.RUN])

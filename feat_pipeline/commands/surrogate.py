@@ -6,16 +6,10 @@ import argparse
 from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.options import (
-    LABELS_HELP,
-    PERSON_HELP,
-    TABLE_HELP,
-    add_command,
-    add_draws,
-    add_output,
-    add_regression,
-)
+from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results, say
+from feat_pipeline.runs.options.shared import TABLE_HELP
+from feat_pipeline.runs.options.tables import SurrogateOptions
 
 
 def add(commands: Any) -> None:
@@ -27,29 +21,16 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--predictions", required=True, metavar="CSV", help="the model's answers, with input and p_*"
     )
-    parser.add_argument("--model", metavar="NAME", help="which one, where the file holds several")
-    parser.add_argument("--labels", metavar="PATH", help=f"true labels, for reference: {LABELS_HELP}")
-    parser.add_argument("--groups", metavar="COLUMN", help=f"{PERSON_HELP}, who is then on one side only")
-    add_regression(parser, alpha="cv")
-    add_draws(parser, 200)
+    add_options(parser, SurrogateOptions)
     add_output(parser)
 
 
 def _surrogate(arguments: argparse.Namespace) -> int:
     from feat_pipeline.runs.surrogate import surrogate_files
 
+    options = read_options(arguments, SurrogateOptions)
     surrogate = surrogate_files(
-        arguments.aus,
-        arguments.predictions,
-        out=arguments.out,
-        model=arguments.model,
-        labels=arguments.labels,
-        groups=arguments.groups,
-        terms=arguments.terms,
-        alpha="cv" if arguments.alpha is None else arguments.alpha,
-        draws=arguments.draws,
-        seed=arguments.seed,
-        overwrite=arguments.overwrite,
+        arguments.aus, arguments.predictions, out=arguments.out, overwrite=arguments.overwrite, **options
     )
     say(surrogate.facts["verdict"])
     return print_results(

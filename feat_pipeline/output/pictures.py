@@ -2,96 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from feat_pipeline.errors import UsageError
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
-from feat_pipeline.models.protocol import EmotionModel
+from feat_pipeline.output.drawing import Drawing
 from feat_pipeline.output.folder import OutputFolder, slug
 from feat_pipeline.predict import FacePrediction, Predicted
 from feat_pipeline.render.encode import jpeg, png
-from feat_pipeline.sources.frame import PathLike
 
 FOLDERS = ("annotated", "crops", "sheets")
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What pictures of a run show.
-
-    Parameters
-    ----------
-    annotate : bool
-        Whether copies of the photos have boxes, emotions and reasons.
-    emoji : bool
-        Whether the faces on copies of the photos are covered by emoji.
-    emoji_set : path, optional
-        Folder of the user's own emoji; see `feat_pipeline.render.read_emoji_set`.
-    hide : {'blur', 'pixelate', 'emoji'}, optional
-        Whether faces are covered on every picture that is written, those of single faces too.
-    crops : bool
-        Whether every face is written as a file, with contact sheets.
-
-    Raises
-    ------
-    UsageError
-        Options that contradict each other.
-    """
-
-    annotate: bool = False
-    emoji: bool = False
-    emoji_set: PathLike | None = None
-    hide: str | None = None
-    crops: bool = False
-
-    def __post_init__(self) -> None:
-        from feat_pipeline.render import HIDINGS
-
-        if self.hide is not None and self.hide not in HIDINGS:
-            raise UsageError(f"hide: expected one of {', '.join(HIDINGS)}, got {self.hide!r}")
-        if self.emoji and self.hide not in (None, "emoji"):
-            raise UsageError(
-                f"emoji and hide {self.hide}: a face is covered in one way; leave --emoji or --hide away"
-            )
-        if self.emoji_set is not None and self.cover != "emoji":
-            raise UsageError(
-                "emoji_set: its pictures are laid on by --emoji or --hide emoji; add one of them"
-            )
-
-    @property
-    def cover(self) -> str | None:
-        """How faces are covered on copies, if at all."""
-        return "emoji" if self.emoji else self.hide
-
-    @property
-    def copies(self) -> bool:
-        """Whether copies of photos and videos are written."""
-        return self.annotate or self.cover is not None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the parameters for ``run.json``."""
-        folder = None if self.emoji_set is None else os.fspath(self.emoji_set)
-        return {**vars(self), "emoji_set": folder}
-
-    def read_emoji(self, models: Mapping[str, EmotionModel]) -> dict[str, np.ndarray] | None:
-        """Read the user's emoji for the emotions of the first model, whose answers choose among them.
-
-        Raises
-        ------
-        InputError
-            One is missing or damaged.
-        """
-        if self.emoji_set is None:
-            return None
-        from feat_pipeline.render import read_emoji_set
-
-        first = next(iter(models.values()))
-        return read_emoji_set(self.emoji_set, map(str, first.classes_))
 
 
 class PicturesWriter:

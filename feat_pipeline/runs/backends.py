@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.autable import AUTable
 from analysis.backends import Agreement, compare_all
-from feat_pipeline.detect import DEFAULT_DETECTOR, make_detector
+from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
 from feat_pipeline.extract.engine.chunks import plan
 from feat_pipeline.extract.measure import BATCH_FRAMES, Measured, face_rows, make_table
 from feat_pipeline.files import named_errors
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.progress import progress
+from feat_pipeline.runs.options.measuring import ComparisonOptions
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling
@@ -56,14 +58,13 @@ class BackendComparison:
     failures: dict[str, str]
 
 
+@takes(ComparisonOptions)
 def compare_backends(
     paths: PathLike | Iterable[PathLike],
     *,
-    backends: Sequence[str] | None = None,
-    detector: str = DEFAULT_DETECTOR,
-    sampling: Sampling | None = None,
     out: PathLike | None = None,
     overwrite: bool = False,
+    **options: object,
 ) -> BackendComparison:
     """Measure the same faces by several backends, or take tables that did, and compare them in pairs.
 
@@ -72,16 +73,12 @@ def compare_backends(
     paths : path or iterable of paths
         Photos, videos and folders of them, which backends measure here; and AU tables, ``.csv`` or
         ``.parquet``, of any program that `analysis.autable.AUTable.read` knows, to be laid beside.
-    backends : sequence of str, optional
-        Out of ``feat_pipeline.extract.BACKENDS``; by default all that can run here.
-    detector : str
-        Out of ``feat_pipeline.detect.DETECTORS``. It looks once; every backend measures the faces it finds.
-    sampling : Sampling, optional
-        Which frames of videos are looked at; all by default.
     out : path, optional
         Folder that takes `OUTPUTS` and each backend's table, ``aus-<backend>.csv``.
     overwrite : bool
         Whether results of an earlier comparison in ``out`` may be replaced.
+    **options : object
+        Those of `ComparisonOptions`, by name.
 
     Returns
     -------
@@ -100,15 +97,16 @@ def compare_backends(
     OutputError
         ``out`` cannot be written, or holds results.
     """
+    chosen = ComparisonOptions.of(options)
     given = [Path(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
     tables = _named([path for path in given if path.suffix.lower() in TABLES])
     media = [path for path in given if path.suffix.lower() not in TABLES]
-    names = _backends(backends, 2 - len(tables)) if media else []
+    names = _backends(chosen.backends, 2 - len(tables)) if media else []
     written = (*OUTPUTS, *(f"aus-{name}{suffix}" for name in BACKENDS for suffix in (".csv", ".meta.json")))
     folder = None if out is None else OutputFolder(out, written, overwrite=overwrite)
     measured = _Measuring()
     if media:
-        measured.run(media, names, make_detector(detector), sampling or Sampling())
+        measured.run(media, names, make_detector(chosen.detector), chosen.sampling or Sampling())
     failed = "".join(f"; {name}: {reason}" for name, reason in measured.failures.items())
     tables |= measured.tables
     if len(tables) < 2:

@@ -13,8 +13,10 @@ from analysis.predictions import probability_column
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import load_model, model_name, model_path
 from feat_pipeline.models.ensemble import Ensemble, saved_files, vote_weights
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.options.tables import CombineOptions
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
@@ -23,15 +25,13 @@ if TYPE_CHECKING:
 OUTPUTS = (*filenames.OF_A_MODEL, filenames.RUN)
 
 
+@takes(CombineOptions)
 def combine(
     models: Sequence[PathLike],
     *,
     out: PathLike,
-    weights: Sequence[float] | None = None,
-    predictions: PathLike | None = None,
-    labels: PathLike | None = None,
-    common: bool = False,
     overwrite: bool = False,
+    **options: object,
 ) -> tuple[Ensemble, list[str]]:
     """Save an ensemble of models that exist.
 
@@ -41,16 +41,10 @@ def combine(
         Shipped names, folders or files, as `load_model` takes them.
     out : path
         Folder that takes a copy of every member, ``model.json`` and ``run.json``.
-    weights : sequence of float, optional
-        One for each model; by default all vote alike.
-    predictions, labels : path, optional
-        What each of the models answered for labelled faces that none of them learned from, as ``predict``
-        writes it, and the labels (see ``analysis.labels.read_labels``): the weights are then those by which
-        the vote's log loss on these faces is least.
-    common : bool
-        See `Ensemble`.
     overwrite : bool
         Whether a model in ``out`` may be replaced.
+    **options : object
+        Those of `CombineOptions`, by name.
 
     Returns
     -------
@@ -68,6 +62,8 @@ def combine(
     OutputError
         ``out`` cannot be written, or holds a model and ``overwrite`` is false.
     """
+    chosen = CombineOptions.of(options)
+    weights, predictions, labels = chosen.weights, chosen.predictions, chosen.labels
     if (predictions is None) != (labels is None):
         raise UsageError("predictions, labels: weights are chosen by both together; give both or none")
     if predictions is not None and weights is not None:
@@ -76,18 +72,9 @@ def combine(
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError(f"models: expected two or more of different names, got {', '.join(names) or 'none'}")
     _check_apart(models, names, Path(out))
-    log = RunLog(
-        "combine",
-        {
-            "models": [str(model) for model in models],
-            "weights": None if weights is None else list(weights),
-            "predictions": None if predictions is None else str(predictions),
-            "labels": None if labels is None else str(labels),
-            "common": common,
-        },
-    )
+    log = RunLog("combine", {"models": [str(model) for model in models], **chosen.parameters()})
     members = {name: load_model(model) for name, model in zip(names, models, strict=True)}
-    ensemble = Ensemble(members, weights=weights, common=common)
+    ensemble = Ensemble(members, weights=weights, common=chosen.common)
     outputs = dict.fromkeys([*OUTPUTS, *ensemble.files(), *saved_files(out)])
     folder = OutputFolder(out, outputs, overwrite=overwrite)
     notes: list[str] = []

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import filenames
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.runs.options.tables import CompareOptions
 from feat_pipeline.runs.results import write_result
 from feat_pipeline.sources.frame import PathLike
 
@@ -24,15 +26,13 @@ TABLES = ("scores", "per_class", "disagreements")
 OUTPUTS = (filenames.result_file("comparison"), *(f"{name}.csv" for name in TABLES), filenames.RUN)
 
 
+@takes(CompareOptions)
 def compare_files(
     predictions: PathLike | Iterable[PathLike],
     *,
-    labels: PathLike,
     out: PathLike,
-    groups: str | None = None,
-    draws: int = 1000,
-    seed: int = 0,
     overwrite: bool = False,
+    **options: object,
 ) -> Comparison:
     """Compare the answers of several models for the same faces.
 
@@ -40,17 +40,13 @@ def compare_files(
     ----------
     predictions : path or iterable of paths
         See ``feat_pipeline.output.predictions_read.read_prediction_files``.
-    labels : path
-        CSV with the columns ``input, label``; see ``analysis.labels.read_labels``.
     out : path
         Folder that takes ``comparison.json``, ``scores.csv``, ``per_class.csv``, ``disagreements.csv``,
         ``run.json`` and ``report.html``.
-    groups : str, optional
-        Column of the labels or of the predictions that names the person, or ``COLUMN:REGEX``.
-    draws, seed : int
-        Of the bootstrap.
     overwrite : bool
         Whether an earlier comparison in ``out`` may be replaced.
+    **options : object
+        Those of `CompareOptions`, by name.
 
     Returns
     -------
@@ -72,19 +68,20 @@ def compare_files(
     from analysis.report import build_report
 
     paths = [predictions] if isinstance(predictions, (str, os.PathLike)) else list(predictions)
-    check_draws(draws, seed)
+    chosen = CompareOptions.of(options)
+    check_draws(chosen.draws, chosen.seed)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    parameters = {"predictions": [str(path) for path in paths], "labels": str(labels), "groups": groups}
-    log = RunLog("compare", {**parameters, "draws": draws, "seed": seed})
+    parameters = {"predictions": [str(path) for path in paths], **chosen.parameters()}
+    log = RunLog("compare", parameters)
     answers = read_prediction_files(paths)
     frames, notes = same_faces(answers)
-    y, persons, kept, matched = labelled(next(iter(frames.values())), labels, groups)
+    y, persons, kept, matched = labelled(next(iter(frames.values())), chosen.labels, chosen.groups)
     result = compare(
         {name: frame[kept] for name, frame in frames.items()},
         y,
         groups=persons,
-        draws=draws,
-        seed=seed,
+        draws=chosen.draws,
+        seed=chosen.seed,
         models=_regressions(answers),
     )
     result.facts["notes"][:0] = [*notes, *matched]

@@ -17,9 +17,11 @@ from feat_pipeline.extract.tally import NOT_MEASURED
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import load_model, model_name
 from feat_pipeline.models.protocol import is_explainable
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, model_copies
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress
+from feat_pipeline.runs.options.tables import ExplainOptions
 from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.weights.shipped import models_dir
@@ -46,18 +48,13 @@ MANY_FACES = 200
 _NO_NEUTRAL = "its person has too few measured faces for a neutral one"
 
 
+@takes(ExplainOptions)
 def explain_table(
     table: PathLike,
     *,
-    model: PathLike,
     out: PathLike,
-    target: str | None = None,
-    rival: str | None = None,
-    baseline: str = "population",
-    person: str | None = None,
-    counterfactuals: bool = True,
-    report: bool = False,
     overwrite: bool = False,
+    **options: object,
 ) -> list[str]:
     """Name and explain the emotion of every face in an AU table.
 
@@ -65,23 +62,14 @@ def explain_table(
     ----------
     table : path
         AU table, ``.csv`` or ``.parquet``.
-    model : path
-        A shipped model's name, or the folder or file of a regression.
     out : path
         Folder that takes ``predictions.csv`` and ``explanations.jsonl`` as predict writes them (here also
         how certain the ranking is and what would change the answer), ``contributions.csv`` (a row for each
         face and AU), ``counterfactuals.csv``, ``skipped.csv``, ``run.json`` and a copy of the model.
-    target, rival, baseline
-        See ``analysis.explain.explain``.
-    person : str, optional
-        With baseline 'person': the column of the table that says who each face is, or ``COLUMN:REGEX``.
-    counterfactuals : bool
-        Whether the smallest changes to another answer are looked for. With hinges on 35 AUs that takes about
-        0.2 s a face; tables of more than 200 faces get none by least squares, and then it is 0.01 s.
-    report : bool
-        Whether ``report.html`` is written too.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `ExplainOptions`, by name.
 
     Returns
     -------
@@ -101,27 +89,27 @@ def explain_table(
     """
     from analysis.autable import AUTable
 
-    if (person is None) != (baseline != "person"):
+    chosen = ExplainOptions.of(options)
+    if (chosen.person is None) != (chosen.baseline != "person"):
         raise UsageError("person: expected with baseline 'person', and only there: a column of the table")
-    name, regression = model_name(model), load_model(model)
+    name, regression = model_name(chosen.model), load_model(chosen.model)
     if not is_explainable(regression):
         raise UsageError(
             f"model {name}: has no coefficients; only a regression on AUs explains itself. "
             f"Predict with it, and explain its answers with 'feat-pipeline surrogate'"
         )
     folder = OutputFolder(out, (*OUTPUTS, *model_copies(out, [name])), overwrite=overwrite)
-    parameters = {"table": str(table), "model": str(model), "target": target, "rival": rival}
-    log = RunLog("explain", {**parameters, "baseline": baseline, "person": person}, models=[name])
+    log = RunLog("explain", {"table": str(table), **chosen.parameters()}, models=[name])
     whole = AUTable.read(str(table))
     run = _Run(whole, name, regression, log)
-    explained = run.explained(target, rival, baseline, person)
+    explained = run.explained(chosen)
     folder.clear()
     with folder.all_or_nothing():
-        run.write(folder, explained, counterfactuals)
+        run.write(folder, explained, chosen.counterfactuals)
         with named_errors(folder.path):
             regression.save(folder.path / filenames.MODEL_COPIES / name)
         folder.write_json(filenames.RUN, log.record() | run.facts())
-    if report:
+    if chosen.report:
         from analysis.report import build_report
 
         build_report(folder.path)
@@ -136,24 +124,22 @@ class _Run:
         self.notes: list[str] = list(table.notes)
         self.places = _places(table.frame)
 
-    def explained(
-        self, target: str | None, rival: str | None, baseline: str, person: str | None
-    ) -> list[FaceExplanation | None]:
+    def explained(self, options: ExplainOptions) -> list[FaceExplanation | None]:
         """Explain every face; what cannot be explained is noted."""
         from analysis.baseline import person_baselines
         from analysis.explain import explain_many
         from analysis.labels import group_column
 
         neutral = None
-        if person is not None:
-            people = group_column(self.table, person)
+        if options.person is not None:
+            people = group_column(self.table, options.person)
             neutral = person_baselines(self.table, people).loc[people]
         found = explain_many(
             self.model,
             self.table,
-            target=target,
-            rival=rival,
-            baseline=baseline,
+            target=options.target,
+            rival=options.rival,
+            baseline=options.baseline,
             person=neutral,
             draws=DRAWS,
             validity=_validity(self.table),

@@ -15,17 +15,19 @@ import numpy as np
 from analysis import filenames
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable.write import write_tables
-from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS, make_detector
-from feat_pipeline.errors import UnavailableError, UsageError, require
-from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S, choose_backend, make_extractor
+from feat_pipeline.detect import DETECTORS, make_detector
+from feat_pipeline.errors import UnavailableError, require
+from feat_pipeline.extract import BACKENDS, choose_backend, make_extractor
 from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan
 from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, measure_in_processes
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows, remove_leftovers
 from feat_pipeline.extract.measure import make_table
 from feat_pipeline.files import named_errors
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
+from feat_pipeline.runs.options.measuring import ExtractOptions
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from feat_pipeline.detect import FaceDetector
     from feat_pipeline.extract import AUExtractor
 
-FORMATS = ("csv", "parquet")
-ENGINES = ("local", "ray")
 Engine = Callable[[Sequence[Task], UnfinishedRows], Iterator[Task]]
 OUTPUTS = (*filenames.AU_TABLE, filenames.SKIPPED, filenames.RUN)
 
@@ -78,19 +78,13 @@ class ExtractResult:
         return AUTable.read(self.path)
 
 
+@takes(ExtractOptions)
 def extract(
     paths: PathLike | Iterable[PathLike],
     *,
     out: PathLike | None = None,
-    backend: str = "auto",
-    detector: str = DEFAULT_DETECTOR,
-    format: str = "csv",
-    sampling: Sampling | None = None,
-    detect_every_s: float = DETECT_EVERY_S,
-    jobs: int | None = None,
-    engine: str = "local",
-    address: str | None = None,
     overwrite: bool = False,
+    **options: object,
 ) -> ExtractResult:
     """Measure the AUs of every face in photos, videos and folders.
 
@@ -102,24 +96,10 @@ def extract(
         Folder that takes ``aus.csv`` or ``aus.parquet``, ``skipped.csv`` and ``run.json``. What is measured
         is kept in its hidden folder ``.unfinished`` until they are written: when the work is interrupted or
         killed, the same call goes on where it was, and writes the table that it would have written.
-    backend, detector : str
-        Names out of ``feat_pipeline.extract.BACKENDS`` and ``feat_pipeline.detect.DETECTORS``.
-    format : {'csv', 'parquet'}
-        Format of the table.
-    sampling : Sampling, optional
-        Which frames of videos are measured; all by default.
-    detect_every_s : float
-        The detector looks at videos at least so often, in seconds; 0: at every frame. See
-        `feat_pipeline.extract.between.find_faces`.
-    jobs : int, optional
-        Processes that work beside each other: one by default, with Ray one for each core. More than one are
-        begun anew: a script that asks for them needs the guard ``if __name__ == "__main__"``.
-    engine : {'local', 'ray'}
-        Whether this machine works, or Ray (see `feat_pipeline.extract.engine.ray`).
-    address : str, optional
-        Of a Ray cluster.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `ExtractOptions`, by name.
 
     Returns
     -------
@@ -136,77 +116,56 @@ def extract(
     UnavailableError, UsageError
         The backend or detector cannot run here or does not exist, or an option has a wrong value.
     """
-    if format not in FORMATS:
-        raise UsageError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    if engine not in ENGINES:
-        raise UsageError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs: expected at least 1 process, got {jobs}")
-    if not detect_every_s >= 0:
-        raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
-    files = find_photos(paths, videos=VIDEO_SUFFIXES)
-    job = _Job(files, backend, detector, sampling or Sampling(), detect_every_s)
-    job.log_parameters(format=format)
-    measure = _engine(engine, job, jobs, address)
+    chosen = ExtractOptions.of(options)
+    job = _Job(find_photos(paths, videos=VIDEO_SUFFIXES), chosen)
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
-            return job.run(Path(folder), None, format, measure)
+            return job.run(Path(folder), None)
     with only_run(out):
-        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite), format, measure)
-
-
-def _engine(engine: str, job: _Job, jobs: int | None, address: str | None) -> Engine:
-    if engine == "ray":
-        require("ray", extra="scale", what="engine ray")
-        from feat_pipeline.extract.engine.ray import measure_on_ray
-
-        return partial(measure_on_ray, setup=job.setup, actors=jobs, address=address)
-    if jobs is not None and jobs > 1:
-        return partial(measure_in_processes, setup=job.setup, jobs=jobs)
-    return lambda tasks, parts: measure_here(tasks, parts.write, job.setup, job.made)
+        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite))
 
 
 class _Job:
     """One extraction."""
 
-    def __init__(
-        self, files: list[Path], backend: str, detector: str, sampling: Sampling, detect_every_s: float
-    ) -> None:
-        self._files = files
-        self.made: tuple[FaceDetector, AUExtractor] = make_detector(detector), make_extractor(backend)
-        self._extractor = self.made[1]
-        name = choose_backend()[0] if backend == "auto" else backend
-        self.setup = Setup(DETECTORS[detector], BACKENDS[name], detect_every_s)
-        self._detector = detector
+    def __init__(self, files: list[Path], options: ExtractOptions) -> None:
+        self._files, self._options = files, options
         self._videos = any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
-        self._chunks = plan(files, sampling)
-        self._sampling = sampling
-        self._backend = backend
-        self._why = {"auto": choose_backend()[1]} if backend == "auto" else {}
+        backend, self._why = options.backend, {}
+        self.made: tuple[FaceDetector, AUExtractor] = make_detector(options.detector), make_extractor(backend)
+        self._extractor = self.made[1]
+        if backend == "auto":
+            backend, self._why["auto"] = choose_backend()
+        self.setup = Setup(DETECTORS[options.detector], BACKENDS[backend], options.detect_every_s)
+        self._chunks = plan(files, options.sampling or Sampling())
+        self._log = self._begin_log()
+        self._engine = self._choose_engine()
 
-    def log_parameters(self, *, format: str) -> None:
-        extractor = self._extractor
-        parameters: dict[str, Any] = {"backend": self._backend, "detector": self._detector, "format": format}
-        if self._videos:
-            wanted = self._sampling
-            parameters |= {
-                "start_s": wanted.start_s,
-                "end_s": None if wanted.end_s == float("inf") else wanted.end_s,
-                "every_s": wanted.every_s,
-                "every_frames": wanted.every_frames,
-                "detect_every_s": self.setup.detect_every_s,
-            }
-        self._log = RunLog(
+    def _begin_log(self) -> RunLog:
+        options, extractor = self._options, self._extractor
+        log = RunLog(
             "extract",
-            parameters,
+            options.parameters() | (options.video_parameters() if self._videos else {}),
             backend={
                 "name": extractor.name, "version": extractor.version, "scale": extractor.scale, **self._why
             },
-            detector=self._detector,
+            detector=options.detector,
         )  # fmt: skip
-        self._log.inputs = len(self._files) if self._videos else None
+        log.inputs = len(self._files) if self._videos else None
+        return log
 
-    def run(self, out: Path, folder: OutputFolder | None, format: str, engine: Engine) -> ExtractResult:
+    def _choose_engine(self) -> Engine:
+        jobs = self._options.jobs
+        if self._options.engine == "ray":
+            require("ray", extra="scale", what="engine ray")
+            from feat_pipeline.extract.engine.ray import measure_on_ray
+
+            return partial(measure_on_ray, setup=self.setup, actors=jobs, address=self._options.address)
+        if jobs is not None and jobs > 1:
+            return partial(measure_in_processes, setup=self.setup, jobs=jobs)
+        return lambda tasks, parts: measure_here(tasks, parts.write, self.setup, self.made)
+
+    def run(self, out: Path, folder: OutputFolder | None) -> ExtractResult:
         """Measure what is not measured yet and write the results."""
         parts = UnfinishedRows(out, self._settings())
         keys: list[str] = []
@@ -214,14 +173,14 @@ class _Job:
             with named_errors(out):
                 remove_leftovers(out)
                 keys = parts.begin(self._chunks)
-                self._measure(keys, parts, engine)
+                self._measure(keys, parts)
                 for key in keys:
                     self._log.tally.merge(parts.tally(key))
                 kept = None
                 if folder is None:
                     kept = self._table(parts, keys)
                 else:
-                    self._write(folder, format, parts, keys)
+                    self._write(folder, parts, keys)
         except UnavailableError:
             raise
         except BaseException as error:
@@ -230,16 +189,20 @@ class _Job:
             raise
         parts.remove()
         log = self._log
-        path = None if folder is None else out / f"aus.{format}"
+        path = None if folder is None else out / self._table_name
         return ExtractResult(log.skipped_frame(), log.record(), log.errors, path, kept)
 
-    def _write(self, folder: OutputFolder, format: str, parts: UnfinishedRows, keys: Sequence[str]) -> None:
+    def _write(self, folder: OutputFolder, parts: UnfinishedRows, keys: Sequence[str]) -> None:
         """Write all results, or none."""
         folder.clear()
         with folder.all_or_nothing():
             rows = self._log.tally.faces
-            write_tables(self._tables(parts, keys), folder.path / f"aus.{format}", rows=rows)
+            write_tables(self._tables(parts, keys), folder.path / self._table_name, rows=rows)
             self._log.write(folder)
+
+    @property
+    def _table_name(self) -> str:
+        return f"aus.{self._options.format}"
 
     def _settings(self) -> dict[str, Any]:
         from feat_pipeline.version import __version__
@@ -252,11 +215,11 @@ class _Job:
             "detect_every_s": self.setup.detect_every_s,
         }
 
-    def _measure(self, keys: list[str], parts: UnfinishedRows, engine: Engine) -> None:
+    def _measure(self, keys: list[str], parts: UnfinishedRows) -> None:
         tasks = list(dict(zip(keys, self._chunks, strict=True)).items())
         missing = [task for task in tasks if not parts.has(task[0])]
         total, left = (sum(chunk.frames for _, chunk in some) for some in (tasks, missing))
-        found = engine(missing, parts) if missing else iter(())
+        found = self._engine(missing, parts) if missing else iter(())
         unit = "frame" if self._videos else "photo"
         with progress_bar(total=total, done=total - left, unit=unit) as advance:
             for _, chunk in found:
@@ -283,7 +246,7 @@ class _Job:
 
     def _as_table(self, rows: pd.DataFrame) -> AUTable:
         extractor = self._extractor
-        extra: dict[str, Any] = {"detector": self._detector, **self._why}
+        extra: dict[str, Any] = {"detector": self._options.detector, **self._why}
         if self._videos:
             extra["detect_every_s"] = self.setup.detect_every_s
         return AUTable(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
 from analysis.errors import FitError
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.options.tables import FitOptions
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     import pandas as pd
 
@@ -49,22 +49,13 @@ class FitResult:
     fallback: bool = False
 
 
+@takes(FitOptions)
 def fit(
     table: PathLike,
     *,
     out: PathLike,
-    labels: PathLike | None = None,
-    label_column: str | None = None,
-    alpha: float | str | None = None,
-    terms: str = "linear",
-    pairs: str | Sequence[tuple[str, str]] = "auto",
-    groups: str | None = None,
-    folds: int = 5,
-    seed: int = 0,
-    inference: bool = False,
-    reference: str | None = None,
-    report: bool = False,
     overwrite: bool = False,
+    **options: object,
 ) -> FitResult:
     """Fit the regression to labelled AUs, score it by cross-validation and save it.
 
@@ -76,28 +67,10 @@ def fit(
         Folder that takes ``model.json``, ``coefficients.csv`` and ``run.json``; with `inference` also
         ``inference.json``, ``log_odds.csv``, ``marginal_effects.csv``, where tests are valid
         ``joint.csv``, and where emotions have prototypes ``prototypes.csv``.
-    labels : path, optional
-        CSV with the columns ``input, label``.
-    label_column : str, optional
-        Column of the table that holds the labels; this or ``labels``.
-    alpha : float or 'cv', optional
-        Ridge strength; default 1, or 0 with `inference`.
-    terms, pairs
-        See ``analysis.logit.MultinomialLogit``.
-    groups : str, optional
-        Column of the table that names the person, or ``COLUMN:REGEX``, so that no person is both trained
-        on and tested on, and errors are clustered.
-    folds, seed : int
-        Of the cross-validation; `seed` also of the bootstrap.
-    inference : bool
-        Whether to compute errors, tests and marginal effects (``analysis.inference.infer``). Where they are
-        not valid the saved model is the ridge that takes their place, and ``notes_`` says why.
-    reference : str, optional
-        The emotion that odds are against; default neutral.
-    report : bool
-        Whether to write ``report.html``.
     overwrite : bool
         Whether a model in ``out`` may be replaced.
+    **options : object
+        Those of `FitOptions`, by name.
 
     Returns
     -------
@@ -118,24 +91,22 @@ def fit(
     from analysis.labels import group_column, read_labels
     from analysis.logit import MultinomialLogit
 
-    _check(labels, label_column, folds, seed, inference, reference)
-    if alpha is None:
-        alpha = 0.0 if inference else 1.0
-    model = MultinomialLogit(alpha=alpha, terms=terms, pairs=pairs)
+    chosen = FitOptions.of(options)
+    _check(chosen)
+    alpha = (0.0 if chosen.inference else 1.0) if chosen.alpha is None else chosen.alpha
+    chosen = replace(chosen, alpha=alpha)
+    model = MultinomialLogit(alpha=alpha, terms=chosen.terms, pairs=chosen.pairs)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    parameters: dict[str, Any] = {"table": str(table), "labels": None if labels is None else str(labels)}
-    parameters |= {"label_column": label_column, "groups": groups, "folds": folds, "seed": seed}
-    parameters |= {"alpha": alpha, "terms": terms, "pairs": pairs}
-    log = RunLog("fit", parameters | {"inference": inference, "reference": reference, "report": report})
+    log = RunLog("fit", {"table": str(table), **chosen.parameters()})
     whole = AUTable.read(str(table))
-    stated = None if labels is None else read_labels(str(labels))
+    stated = None if chosen.labels is None else read_labels(str(chosen.labels))
     try:
-        labelled, y, notes = _labelled(whole, stated, label_column)
-        people = None if groups is None else group_column(labelled, groups)
+        labelled, y, notes = _labelled(whole, stated, chosen.label_column)
+        people = None if chosen.groups is None else group_column(labelled, chosen.groups)
         model.fit(labelled, y, groups=people)
         found, fallback = None, False
-        if inference:
-            found = model.inference(labelled, y, groups=people, reference=reference, seed=seed)
+        if chosen.inference:
+            found = model.inference(labelled, y, groups=people, reference=chosen.reference, seed=chosen.seed)
             fallback = not found.valid and model.alpha_ == 0
             if fallback:
                 model = _ridge(model, found, labelled, y)
@@ -144,34 +115,27 @@ def fit(
     except FitError as error:
         raise FitError(f"{table}: {error}") from None
     model.notes_ = [*whole.notes, *notes, *model.notes_]
-    _score(model, labelled, y, people, folds, seed)
+    _score(model, labelled, y, people, chosen.folds, chosen.seed)
     folder.clear()
     with folder.all_or_nothing():
         _write(folder, model, found)
         folder.write_json(filenames.RUN, log.record() | {"scores": model.scores_, "notes": model.notes_})
-    if report:
+    if chosen.report:
         from analysis.report import build_report
 
         build_report(folder.path)
     return FitResult(model, found, fallback)
 
 
-def _check(
-    labels: PathLike | None,
-    label_column: str | None,
-    folds: int,
-    seed: int,
-    inference: bool,
-    reference: str | None,
-) -> None:
-    if (labels is None) == (label_column is None):
+def _check(options: FitOptions) -> None:
+    if (options.labels is None) == (options.label_column is None):
         raise UsageError("labels: expected either a file of labels or a label column of the table")
-    if folds < 2:
-        raise UsageError(f"folds: expected 2 or more, got {folds}")
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"seed: expected 0 to {2**32 - 1}, got {seed}")
-    if reference is not None and not inference:
-        raise UsageError(f"reference: {reference!r} is of use with inference only; add --inference")
+    if options.folds < 2:
+        raise UsageError(f"folds: expected 2 or more, got {options.folds}")
+    if not 0 <= options.seed < 2**32:
+        raise UsageError(f"seed: expected 0 to {2**32 - 1}, got {options.seed}")
+    if options.reference is not None and not options.inference:
+        raise UsageError(f"reference: {options.reference!r} is of use with inference only; add --inference")
 
 
 def _labelled(

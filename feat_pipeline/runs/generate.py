@@ -6,36 +6,37 @@ from pathlib import Path
 
 from analysis import filenames
 from feat_pipeline.errors import UsageError
-from feat_pipeline.generator.model import SHIPPED, FaceGenerator, face_grid, packed_png
+from feat_pipeline.generator.model import FaceGenerator, face_grid, packed_png
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.options.tables import GenerateOptions
 
 GRID = "grid.png"
 OUTPUTS = ("faces/*.png", GRID, "faces.csv", filenames.RUN)
 
 
+@takes(GenerateOptions)
 def write_generated(
     emotion: str,
     *,
-    n: int,
     out: str | Path,
-    seed: int = 0,
-    model: str | Path = SHIPPED,
     overwrite: bool = False,
+    **options: object,
 ) -> list[str]:
     """Write made faces as PNG, one each, with a grid of all and a list.
 
     Parameters
     ----------
-    emotion, n, seed
+    emotion : str
         See `FaceGenerator.generate`.
     out : path
         Folder that takes ``faces/000000_happy.png`` and so on, ``grid.png``, ``faces.csv`` (``file, emotion,
         generator, seed``) and ``run.json``. Every PNG says in its text chunks that it was made.
-    model : path
-        See `FaceGenerator.load`.
     overwrite : bool
-        Whether an earlier run's results may be replaced.
+        Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `GenerateOptions`, by name.
 
     Returns
     -------
@@ -47,22 +48,22 @@ def write_generated(
     InputError, UsageError, OutputError
         No such generator or emotion; a folder that cannot be written or holds results.
     """
-    log = RunLog("generate", {"emotion": emotion, "n": n, "seed": seed, "model": str(model)})
+    chosen = GenerateOptions.of(options)
+    n, seed, model = chosen.n, chosen.seed, Path(chosen.model)
+    log = RunLog("generate", {"emotion": emotion, **chosen.parameters()})
     if n < 1:
         raise UsageError(f"n: expected 1 or more faces, got {n}")
     generator = FaceGenerator.load(model)
     faces = generator.generate(emotion, n, seed=seed)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     folder.clear()
-    origin = (
-        f"made by feat-pipeline's generator {Path(model).name}, emotion {emotion}, seed {seed}; no person"
-    )
+    origin = f"made by feat-pipeline's generator {model.name}, emotion {emotion}, seed {seed}; no person"
     names = [f"faces/{i:06d}_{emotion}.png" for i in range(n)]
     with folder.all_or_nothing():
         for name, face in zip(names, faces, strict=True):
             folder.write(name, packed_png(face, origin))
         folder.write(GRID, packed_png(face_grid(faces, columns_of(n)), origin))
-        lines = [f"{name},{emotion},{Path(model).name},{seed}" for name in names]
+        lines = [f"{name},{emotion},{model.name},{seed}" for name in names]
         folder.write("faces.csv", "\n".join(["file,emotion,generator,seed", *lines]) + "\n")
         folder.write_json(filenames.RUN, log.record() | {"made": n})
     return [*names, *OUTPUTS[1:]]

@@ -29,7 +29,6 @@ from feat_pipeline.extract.backends.openface_pictures import (
     read_written,
 )
 from feat_pipeline.extract.backends.openface_tool import (
-    STALLED_S,
     VIDEO,
     OpenFace,
     OpenFaceError,
@@ -37,9 +36,11 @@ from feat_pipeline.extract.backends.openface_tool import (
 )
 from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.files import named_errors
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
+from feat_pipeline.runs.options.measuring import OpenFaceOptions
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video
@@ -47,7 +48,6 @@ from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("csv", "parquet")
 OUTPUTS = (*filenames.AU_TABLE, filenames.SKIPPED, filenames.RUN, "openface/*.csv")
 #: OpenFace loads its models anew for each lot of photos, which takes seconds; pixels bound the disk it takes.
 MOST_PHOTOS, MOST_PIXELS = 500, 400_000_000
@@ -80,16 +80,13 @@ class OpenFaceResult:
     errors: list[Skipped]
 
 
+@takes(OpenFaceOptions)
 def run_openface(
     paths: PathLike | Iterable[PathLike],
     *,
     out: PathLike,
-    docker: bool = False,
-    binary_dir: PathLike | None = None,
-    keep_csv: bool = False,
-    format: str = "csv",
-    stalled_s: float = STALLED_S,
     overwrite: bool = False,
+    **options: object,
 ) -> OpenFaceResult:
     """Let OpenFace find and measure the faces of photos and videos.
 
@@ -105,16 +102,10 @@ def run_openface(
     out : path
         Folder that takes ``aus.csv`` or ``aus.parquet``, ``skipped.csv`` and ``run.json``. When the work
         breaks off, it takes what was measured until then.
-    docker, binary_dir
-        Where OpenFace is; see `feat_pipeline.extract.backends.openface_tool.find_openface`.
-    keep_csv : bool
-        Whether OpenFace's own CSVs, with all its columns, are kept in ``openface/`` below ``out``.
-    format : {'csv', 'parquet'}
-        Format of the table.
-    stalled_s : float
-        Seconds without output after which OpenFace is taken to hang.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `OpenFaceOptions`, by name.
 
     Returns
     -------
@@ -131,17 +122,16 @@ def run_openface(
     UnavailableError, UsageError
         OpenFace is not on this machine, or an option has a wrong value.
     """
-    if format not in FORMATS:
-        raise UsageError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    if not stalled_s > 0:
-        raise UsageError(f"timeout: expected more than 0 seconds, got {stalled_s:g}")
+    chosen = OpenFaceOptions.of(options)
+    if not chosen.stalled_s > 0:
+        raise UsageError(f"timeout: expected more than 0 seconds, got {chosen.stalled_s:g}")
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     files = find_photos(given, videos=VIDEO_SUFFIXES)
-    tool = find_openface(binary_dir, docker=docker)
+    tool = find_openface(chosen.binary_dir, docker=chosen.docker)
     with only_run(out):
         folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
         with tempfile.TemporaryDirectory(prefix="feat-openface-") as work:
-            job = _Job(files, tool, Path(work), keep_csv, format, stalled_s)
+            job = _Job(files, tool, Path(work), chosen)
             return job.run(folder, class_names(given, files))
 
 
@@ -175,12 +165,9 @@ def class_names(given: Sequence[PathLike], files: Sequence[Path]) -> list[str]:
 class _Job:
     """One run over all files."""
 
-    def __init__(
-        self, files: list[Path], tool: OpenFace, work: Path, keep_csv: bool, format: str, stalled_s: float
-    ) -> None:
-        self._files, self._tool, self._work = files, tool, work
-        self._keep_csv, self._format, self._stalled_s = keep_csv, format, stalled_s
-        self._flags = (*MEASURED, *GAZE, *(REST if keep_csv else ()))
+    def __init__(self, files: list[Path], tool: OpenFace, work: Path, options: OpenFaceOptions) -> None:
+        self._files, self._tool, self._work, self._options = files, tool, work, options
+        self._flags = (*MEASURED, *GAZE, *(REST if options.keep_csv else ()))
         self._parts: dict[int, pd.DataFrame] = {}
         self._kept = work / "csv"
         self._kept.mkdir()
@@ -188,7 +175,12 @@ class _Job:
         videos = any(_is_video(file) for file in files)
         self._log = RunLog(
             "openface",
-            {"format": format, "docker": tool.folder is None, "keep_csv": keep_csv, "timeout": stalled_s},
+            {
+                "format": options.format,
+                "docker": tool.folder is None,
+                "keep_csv": options.keep_csv,
+                "timeout": options.stalled_s,
+            },
             backend={"name": "openface", "version": tool.version, "scale": "r"},
             detector="openface",
         )
@@ -224,7 +216,7 @@ class _Job:
     def _photos(self, numbers: list[int]) -> int:
         """Measure the next lot of photos; returns how many were read for it."""
         with self._folder() as work:
-            pictures, pixels, count = Pictures(work, self._tool, self._flags, self._stalled_s), 0, 0
+            pictures, pixels, count = Pictures(work, self._tool, self._flags, self._options.stalled_s), 0, 0
             shown = []
             for number in numbers[:MOST_PHOTOS]:
                 if pixels >= MOST_PIXELS:
@@ -284,7 +276,7 @@ class _Job:
         out = work / "out"
         out.mkdir()
         arguments = ["-f", source, "-out_dir", out, "-of", "video", *self._flags]
-        self._tool.run(VIDEO, arguments, work=work, videos=outside, stalled_s=self._stalled_s)
+        self._tool.run(VIDEO, arguments, work=work, videos=outside, stalled_s=self._options.stalled_s)
         if not (out / "video.csv").is_file():
             raise OpenFaceError(f"{VIDEO} ended well but wrote no CSV")
         rows = read_written(out)
@@ -306,7 +298,7 @@ class _Job:
         self._log.skip(Skipped(input_name(self._files[number]), 0, reason), kind)
 
     def _keep_file(self, number: int, csv_file: Path) -> None:
-        if self._keep_csv:
+        if self._options.keep_csv:
             name = input_name(self._files[number].name)[-_LONGEST_NAME:]
             shutil.copyfile(csv_file, self._kept / f"{number:06d}_{name}.csv")
 
@@ -324,7 +316,7 @@ class _Job:
             for file in sorted(self._kept.iterdir()):
                 folder.write(f"openface/{file.name}", file.read_bytes())
             with named_errors(folder.path):
-                table.write(folder.path / f"aus.{self._format}")
+                table.write(folder.path / f"aus.{self._options.format}")
             log.write(folder)
         return OpenFaceResult(table, log.skipped_frame(), log.record(), log.errors)
 

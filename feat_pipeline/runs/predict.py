@@ -5,34 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
 from analysis.predictions import TEXT
-from feat_pipeline.detect import DEFAULT_DETECTOR
-from feat_pipeline.errors import UsageError
-from feat_pipeline.extract import DETECT_EVERY_S
-from feat_pipeline.models import DEFAULT_MODELS, model_name
+from feat_pipeline.models import model_name
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, model_copies, slug
-from feat_pipeline.output.pictures import FOLDERS, Drawing, PicturesWriter
+from feat_pipeline.output.pictures import FOLDERS, PicturesWriter
 from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.progress import progress_bar
+from feat_pipeline.runs.options.measuring import PredictOptions
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos, read_frame
+from feat_pipeline.sources.sampling import Sampling
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-    from feat_pipeline.sources.sampling import Sampling
 
 OUTPUTS = (
     filenames.PREDICTIONS,
@@ -85,21 +82,13 @@ class PredictResult:
         return pd.read_csv(self.path, dtype=text, keep_default_na=False, na_values=numbers)
 
 
+@takes(PredictOptions)
 def predict_files(
     paths: PathLike | Iterable[PathLike],
     *,
     out: PathLike,
-    models: Sequence[PathLike] = DEFAULT_MODELS,
-    detector: str = DEFAULT_DETECTOR,
-    annotate: bool = False,
-    emoji: bool = False,
-    emoji_set: PathLike | None = None,
-    hide: str | None = None,
-    crops: bool = False,
-    tta: bool = False,
-    sampling: Sampling | None = None,
-    detect_every_s: float = DETECT_EVERY_S,
     overwrite: bool = False,
+    **options: object,
 ) -> PredictResult:
     """Name and explain the emotion of every face in photos, videos and folders.
 
@@ -112,29 +101,10 @@ def predict_files(
         of the faces, copies of the regressions and, where asked for, annotated copies of the photos and
         videos. Every frame of a video has its rows; reasons and pictures are written of a face that appears
         and where its smoothed label changes. When the work is interrupted, it takes what was done.
-    models, detector
-        See `Predictor`.
-    annotate : bool
-        Whether copies with boxes, emotions and reasons are written: a JPEG file of each photo, a film of
-        each video (see `feat_pipeline.film.predict_video`). Answers of several models stand side by side.
-    emoji : bool
-        Whether every face on these copies is covered by an emoji that is drawn from its AUs; copies without
-        boxes are written where `annotate` is false.
-    emoji_set : path, optional
-        Folder of PNGs by emotion, such as ``happy.png``, that are laid on instead.
-    hide : {'blur', 'pixelate', 'emoji'}, optional
-        Whether faces are covered on every picture that is written, also on those of single faces. Faces that
-        the detector does not find cannot be covered.
-    crops : bool
-        Whether each face of a photo is written to ``crops/``, and contact sheets of all to ``sheets/``.
-    tta : bool
-        Whether faces are looked at more often; see `Predictor`.
-    sampling : Sampling, optional
-        Which frames of videos are looked at; all by default.
-    detect_every_s : float
-        The detector looks at videos at least so often, in seconds; 0: at every frame.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `PredictOptions`, by name.
 
     Returns
     -------
@@ -149,25 +119,19 @@ def predict_files(
     UnavailableError, UsageError, AnalysisError
         See `Predictor`.
     """
-    if not detect_every_s >= 0:
-        raise UsageError(f"detect_every_s: expected 0 or more seconds, got {detect_every_s}")
-    drawing = Drawing(annotate=annotate, emoji=emoji, emoji_set=emoji_set, hide=hide, crops=crops)
+    chosen = PredictOptions.of(options)
     files = _without_results(find_photos(paths, videos=VIDEO_SUFFIXES), Path(out))
-    copies = model_copies(out, map(model_name, models))
+    copies = model_copies(out, map(model_name, chosen.models))
     folder = OutputFolder(out, (*OUTPUTS, *copies), overwrite=overwrite)
-    predictor = Predictor(models=models, detector=detector, tta=tta)
-    pictures = drawing.read_emoji(predictor.models)
+    predictor = Predictor(models=chosen.models, detector=chosen.detector, tta=chosen.tta)
+    emoji_set = chosen.read_emoji(predictor.models)
     folder.clear()
-    parameters = {"models": [str(model) for model in models], "detector": detector, **drawing.to_dict()}
-    parameters["tta"] = tta
-    if any(map(_is_video, files)):
-        parameters |= _sampling_facts(sampling, detect_every_s)
-    work = _Work(folder, predictor, files, parameters, drawing, pictures)
+    work = _Work(folder, predictor, files, chosen, emoji_set)
     try:
         if work.films is None:
             work.add_photos(files)
         else:
-            work.add_mixed(files, sampling, detect_every_s)
+            work.add_mixed(files)
     except BaseException as error:
         work.log.stop(error)
         work.finish()
@@ -184,24 +148,23 @@ class _Work:
         folder: OutputFolder,
         predictor: Predictor,
         files: list[Path],
-        parameters: dict[str, Any],
-        drawing: Drawing,
+        options: PredictOptions,
         emoji_set: Mapping[str, np.ndarray] | None,
     ) -> None:
         self.films: list[dict[str, Any]] | None = [] if any(map(_is_video, files)) else None
         extractor = predictor.extractor
         self.log = RunLog(
             "predict",
-            parameters,
+            options.parameters() | ({} if self.films is None else options.video_parameters()),
             backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
-            detector=parameters["detector"],
+            detector=options.detector,
             models=list(predictor.models),
             **({"looks": predictor.looks} if predictor.looks else {}),
             **({} if self.films is None else {"films": self.films}),
         )
         self._folder, self._predictor = folder, predictor
-        self._drawing, self._emoji_set = drawing, emoji_set
-        self._pictures = PicturesWriter(folder, list(predictor.models), drawing, emoji_set)
+        self._options, self._emoji_set = options, emoji_set
+        self._pictures = PicturesWriter(folder, list(predictor.models), options, emoji_set)
         self._predictions = PredictionsWriter(folder, predictor.models, videos=self.films is not None)
         self._copies = 0
 
@@ -220,12 +183,11 @@ class _Work:
         with progress_bar(total=len(files), done=0, unit="photo") as advance:
             self._photos(files, advance)
 
-    def add_mixed(self, files: Sequence[Path], sampling: Sampling | None, detect_every_s: float) -> None:
+    def add_mixed(self, files: Sequence[Path]) -> None:
         """Predict photos and videos, in their order; progress is counted in frames."""
         from feat_pipeline.extract.engine.chunks import plan
-        from feat_pipeline.sources.sampling import Sampling
 
-        wanted = sampling or Sampling()
+        wanted = self._options.sampling or Sampling()
         self.log.inputs = 0
         total = sum(chunk.frames for chunk in plan(files, wanted))
         with progress_bar(total=total, done=0, unit="frame") as advance:
@@ -234,7 +196,7 @@ class _Work:
                     self._photos(list(some), advance)
                     continue
                 for path in some:
-                    self._video(path, wanted, detect_every_s, advance)
+                    self._video(path, wanted, advance)
 
     def _photos(self, files: Sequence[Path], advance: Callable[[int], Any]) -> None:
         for item in self._predictor.predict_many(map(read_frame, files)):
@@ -248,9 +210,7 @@ class _Work:
                 self.log.inputs += 1
             advance(1)
 
-    def _video(
-        self, path: Path, sampling: Sampling, detect_every_s: float, advance: Callable[[int], Any]
-    ) -> None:
+    def _video(self, path: Path, sampling: Sampling, advance: Callable[[int], Any]) -> None:
         from feat_pipeline.film import predict_video
 
         name = f"annotated/{self._copies:06d}_{slug(str(path))}.mp4"
@@ -258,11 +218,11 @@ class _Work:
         video = predict_video(
             path,
             self._predictor,
-            film=self._folder.path / name if self._drawing.copies else None,
+            film=self._folder.path / name if self._options.copies else None,
             sampling=sampling,
-            detect_every_s=detect_every_s,
-            annotate=self._drawing.annotate,
-            hide=self._drawing.cover,
+            detect_every_s=self._options.detect_every_s,
+            annotate=self._options.annotate,
+            hide=self._options.cover,
             emoji_set=self._emoji_set,
         )
         labels: dict[int, dict[str, str]] = {}
@@ -290,7 +250,7 @@ class _Work:
 
     def _shown(self, item: Predicted | Skipped, face: FacePrediction) -> np.ndarray | None:
         """Return a face's picture as it may be shown."""
-        if not isinstance(item, Predicted) or self._drawing.hide is None:
+        if not isinstance(item, Predicted) or self._options.hide is None:
             return None
         return self._pictures.shown(item.measured.frame.rgb, item.faces)[face.face]
 
@@ -300,17 +260,6 @@ class _Work:
 
     def _count(self, item: Predicted | Skipped) -> None:
         self.log.add(item.measured if isinstance(item, Predicted) else item)
-
-
-def _sampling_facts(sampling: Sampling | None, detect_every_s: float) -> dict[str, Any]:
-    from feat_pipeline.sources.sampling import Sampling
-
-    told = asdict(sampling or Sampling())
-    return {
-        **told,
-        "end_s": None if told["end_s"] == inf else told["end_s"],
-        "detect_every_s": detect_every_s,
-    }
 
 
 def _is_video(path: Path) -> bool:

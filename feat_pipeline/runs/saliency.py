@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
 from analysis.results import load_result
-from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
-from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name, model_path
+from feat_pipeline.models import load_model, model_name, model_path
 from feat_pipeline.models.protocol import is_explainable
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.progress import progress
+from feat_pipeline.runs.options.measuring import SaliencyOptions
 from feat_pipeline.runs.saliency_faces import NO_CONTRIBUTIONS, FaceAttributions
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import RegionCorrelation
@@ -59,21 +60,13 @@ class SaliencyResult:
     errors: list[Skipped]
 
 
+@takes(SaliencyOptions)
 def saliency_files(
     paths: PathLike | Iterable[PathLike],
     *,
-    model: PathLike,
     out: PathLike,
-    against: PathLike = DEFAULT_MODELS[0],
-    method: str = "integrated-gradients",
-    baseline: str = "grey",
-    target: str | None = None,
-    detector: str = DEFAULT_DETECTOR,
-    person: str | None = None,
-    figures: int = 12,
-    draws: int = 1000,
-    seed: int = 0,
     overwrite: bool = False,
+    **options: object,
 ) -> SaliencyResult:
     """Find where a model looks in the faces of photos, and whether the regression's AUs lie there.
 
@@ -81,27 +74,13 @@ def saliency_files(
     ----------
     paths : path or iterable of paths
         Photos and folders; folders are searched with their subfolders.
-    model : path
-        Folder or file of a model of face crops.
     out : path
         Folder that takes ``saliency.csv`` (a row for each face and region), ``agreement.json``,
         ``skipped.csv``, ``run.json``, ``report.html`` and ``figures/``.
-    against : path
-        A regression on AUs: a shipped name or a folder, such as that of a surrogate of the model.
-    method, baseline
-        See `attribute`.
-    target : str, optional
-        The emotion to explain; by default each face's answer by the model.
-    detector : str
-        See `Predictor`.
-    person : str, optional
-        Regular expression whose first group names the person in a photo's path, for the interval.
-    figures : int
-        Faces that get a figure, from the first on.
-    draws, seed : int
-        See `agreement`.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `SaliencyOptions`, by name.
 
     Returns
     -------
@@ -119,41 +98,36 @@ def saliency_files(
     UnavailableError
         The backend or the detector cannot run here, or torch or captum is not installed.
     """
-    if figures < 0 or draws < 1 or seed < 0:
+    chosen = SaliencyOptions.of(options)
+    if chosen.figures < 0 or chosen.draws < 1 or chosen.seed < 0:
         raise UsageError(
-            f"faces, draws, seed: expected 0, 1 and 0 or more, got {figures}, {draws} and {seed}"
+            f"faces, draws, seed: expected 0, 1 and 0 or more, got {chosen.figures}, {chosen.draws} and "
+            f"{chosen.seed}"
         )
     drawn_before = Path(os.path.realpath(Path(out, "figures")))
     photos = [p for p in find_photos(paths) if Path(os.path.realpath(p)).parent != drawn_before]
-    people = None if person is None else _people(photos, person)
-    _check_models(model, against, method, target)
+    people = None if chosen.person is None else _people(photos, chosen.person)
+    _check_models(chosen.model, chosen.against, chosen.method, chosen.target)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    predictor = Predictor(models=[model, against], detector=detector)
+    predictor = Predictor(models=[chosen.model, chosen.against], detector=chosen.detector)
     extractor = predictor.extractor
-    parameters: dict[str, Any] = {
-        "model": str(model),
-        "against": str(against),
-        "method": method,
-        "baseline": baseline,
-    }
-    parameters |= {"target": target, "person": person, "draws": draws, "seed": seed}
     log = RunLog(
         "saliency",
-        parameters,
+        chosen.parameters(),
         backend={"name": extractor.name, "version": extractor.version, "scale": extractor.scale},
-        detector=detector,
+        detector=chosen.detector,
         models=list(predictor.models),
     )
-    options = {"method": method, "baseline": baseline, "seed": seed}
-    attributions = FaceAttributions(predictor, options, target, figures, log)
+    how = {"method": chosen.method, "baseline": chosen.baseline, "seed": chosen.seed}
+    attributions = FaceAttributions(predictor, how, chosen.target, chosen.figures, log)
     found = predictor.predict_many(map(read_frame, photos))
     for item in progress(found, total=len(photos), unit="photo"):
         log.add(item.measured if isinstance(item, Predicted) else item)
         if isinstance(item, Predicted):
             attributions.add(item.faces, item.measured.frame.rgb)
     attributions.finish()
-    table, result = attributions.result(people, draws, seed)
-    result.facts.update(_of_surrogate(against))
+    table, result = attributions.result(people, chosen.draws, chosen.seed)
+    result.facts.update(_of_surrogate(chosen.against))
     record = log.record() | {"notes": result.facts["notes"]}
     folder.clear()
     with folder.all_or_nothing():

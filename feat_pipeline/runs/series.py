@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,13 @@ import numpy as np
 from analysis import filenames
 from analysis.errors import ModelError
 from analysis.predictions import LABEL, emotion_of, probability_column
-from analysis.series.smoothing import SMOOTH_S
-from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.models.protocol import AuModel, looks_at_aus
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.options.measuring import SeriesOptions
 from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 OUTPUTS = ("series.csv", "series.meta.json", "events.csv", "series/*.png", filenames.SKIPPED, filenames.RUN)
 TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
-FIGURES = 20
-"""Persons who get a figure; those seen most."""
 _DPI = 150
 
 
@@ -65,19 +63,13 @@ class SeriesResult:
     notes: list[str]
 
 
+@takes(SeriesOptions)
 def series_files(
     paths: PathLike | Iterable[PathLike],
     *,
     out: PathLike,
-    sampling: Sampling | None = None,
-    neutral: str | tuple[float, float] = "percentile",
-    smooth_s: float = SMOOTH_S,
-    aus: Sequence[str] | None = None,
-    model: PathLike | None = None,
-    detector: str = DEFAULT_DETECTOR,
-    detect_every_s: float | None = None,
-    figures: int = FIGURES,
     overwrite: bool = False,
+    **options: object,
 ) -> SeriesResult:
     """Make the AU series of every person in videos or AU tables.
 
@@ -90,19 +82,10 @@ def series_files(
         person's neutral ``calibrated_AU12_r``, smoothed ``smoothed_AU12_r``, ``label`` and ``p_<emotion>`` of
         the model), ``events.csv`` (one row an action: onset, apex, offset), ``series/*.png``, ``skipped.csv``
         and ``run.json``.
-    sampling : Sampling, optional
-        Which frames of videos are measured, and which rows of tables are taken; all by default.
-    neutral, smooth_s, aus
-        See `analysis.series.au_series`.
-    model : path, optional
-        Regression on AUs that names the emotion of each frame by the AUs as measured; by default the shipped
-        one, where the table is of its backend.
-    detector, detect_every_s
-        For videos; see `feat_pipeline.runs.extract.extract`.
-    figures : int
-        So many persons get a figure.
     overwrite : bool
         Whether results of an earlier run in ``out`` may be replaced.
+    **options : object
+        Those of `SeriesOptions`, by name.
 
     Returns
     -------
@@ -124,35 +107,32 @@ def series_files(
 
     began = time.perf_counter()
     videos, tables = _sorted_out(paths)
-    if figures < 0:
-        raise UsageError(f"figures: expected 0 or more, got {figures}")
-    spec = DEFAULT_MODELS[0] if model is None else model
+    chosen = SeriesOptions.of(options)
+    spec = DEFAULT_MODELS[0] if chosen.model is None else chosen.model
     emotions = load_model(spec)
     if not looks_at_aus(emotions) or emotions.consumes != "aus":
         raise UsageError(f"model {model_name(spec)}: looks at pixels; a series needs one on AUs")
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    measured = _measured(videos, emotions, sampling, detector, detect_every_s) if videos else None
-    read = [_within(_with_ids(AUTable.read(path)), sampling) for path in tables]
+    measured = _measured(videos, emotions, chosen) if videos else None
+    read = [_within(_with_ids(AUTable.read(path)), chosen.sampling) for path in tables]
     table = _joined([*([measured.table] if measured else []), *read])
     log = RunLog(
         "series",
         {
             "paths": [input_name(path) for path in (*videos, *tables)],
-            "every": _step(sampling),
-            "neutral": neutral if isinstance(neutral, str) else list(neutral),
-            "smooth_s": smooth_s,
-            "aus": list(aus) if aus else None,
+            "every": None if chosen.sampling is None else chosen.sampling.parameters(),
+            **chosen.parameters(),
         },
         backend=backend_of(table),
-        detector=detector if videos else "no detector",
+        detector=chosen.detector if videos else "no detector",
         models=[model_name(spec)],
     )
-    answers, notes = _answers(table, emotions, model_name(spec), must=model is not None)
+    answers, notes = _answers(table, emotions, model_name(spec), must=chosen.model is not None)
     table = _beside(table, answers)
-    found = au_series(table, neutral=neutral, smooth_s=smooth_s, aus=aus)
+    found = au_series(table, neutral=chosen.neutral, smooth_s=chosen.smooth_s, aus=chosen.aus)
     events = found.events()
     notes = [*dict.fromkeys([*found.notes, *notes])]
-    drawn = _most_seen(found, figures)
+    drawn = _most_seen(found, chosen.figures)
     persons = len(found.persons())
     if persons > len(drawn):
         notes.append(f"{len(drawn)} of {persons} persons have a figure, those seen most")
@@ -190,22 +170,16 @@ def _sorted_out(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], list[
     return videos, tables
 
 
-def _measured(
-    videos: list[Path],
-    emotions: AuModel,
-    sampling: Sampling | None,
-    detector: str,
-    detect_every_s: float | None,
-) -> ExtractResult:
-    from feat_pipeline.extract import BACKENDS, DETECT_EVERY_S
+def _measured(videos: list[Path], emotions: AuModel, options: SeriesOptions) -> ExtractResult:
+    from feat_pipeline.extract import BACKENDS
     from feat_pipeline.runs.extract import extract
 
     return extract(
         videos,
         backend=emotions.backend_ if emotions.backend_ in BACKENDS else "auto",
-        detector=detector,
-        sampling=sampling,
-        detect_every_s=DETECT_EVERY_S if detect_every_s is None else detect_every_s,
+        detector=options.detector,
+        sampling=options.sampling,
+        detect_every_s=options.detect_every_s,
     )
 
 
@@ -356,18 +330,6 @@ def _facts(
         "series": series.facts,
         "events": {"high": high, "low": low, "min_duration_s": MIN_DURATION_S},
         "notes": notes,
-    }
-
-
-def _step(sampling: Sampling | None) -> dict[str, Any] | None:
-    if sampling is None:
-        return None
-    end_s = sampling.end_s if np.isfinite(sampling.end_s) else None
-    return {
-        "start_s": sampling.start_s,
-        "end_s": end_s,
-        "every_s": sampling.every_s,
-        "every_frames": sampling.every_frames,
     }
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from analysis import filenames
 from analysis.predictions import FACE, PICTURE, explanation_line
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.runs.options.tables import SurrogateOptions
 from feat_pipeline.runs.results import backend_of, write_result
 from feat_pipeline.sources.frame import PathLike
 
@@ -32,19 +34,14 @@ MOST_EXPLAINED = 1000
 """Held-out faces whose reasons are written: each takes about 16 kB."""
 
 
+@takes(SurrogateOptions)
 def surrogate_files(
     aus: PathLike,
     predictions: PathLike,
     *,
     out: PathLike,
-    model: str | None = None,
-    labels: PathLike | None = None,
-    groups: str | None = None,
-    terms: str = "linear",
-    alpha: float | str = "cv",
-    draws: int = 200,
-    seed: int = 0,
     overwrite: bool = False,
+    **options: object,
 ) -> Surrogate:
     """Fit a regression on AUs to a model's answers, measure how faithful it is, and explain faces by it.
 
@@ -59,18 +56,10 @@ def surrogate_files(
         ``fidelity.csv``, ``stability.csv``, ``faces.csv`` (how far apart both are on each face),
         ``explanations.jsonl`` (reasons for the first 1,000 held-out faces; none where the surrogate is not to
         be used), ``run.json`` and ``report.html``.
-    model : str, optional
-        Which one, where ``predictions`` holds several.
-    labels : path, optional
-        CSV with the columns ``input, label``: true labels, for reference.
-    groups : str, optional
-        Column of the AU table, the predictions or the labels that names the person, or ``COLUMN:REGEX``.
-    terms, alpha
-        See ``analysis.logit.MultinomialLogit``.
-    draws, seed : int
-        Of the bootstrap; the seed also of the split.
     overwrite : bool
         Whether an earlier surrogate in ``out`` may be replaced.
+    **options : object
+        Those of `SurrogateOptions`, by name.
 
     Returns
     -------
@@ -91,14 +80,14 @@ def surrogate_files(
     from analysis.report import build_report
     from analysis.surrogate import fit_surrogate
 
-    check_draws(draws, seed)
+    chosen = SurrogateOptions.of(options)
+    check_draws(chosen.draws, chosen.seed)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
-    parameters = {"aus": str(aus), "predictions": str(predictions), "model": model, "groups": groups}
-    parameters |= {"labels": None if labels is None else str(labels), "terms": terms}
-    log = RunLog("surrogate", {**parameters, "alpha": alpha, "draws": draws, "seed": seed})
-    name, answers = _chosen(read_prediction_files([predictions]), model)
+    parameters = {"aus": str(aus), "predictions": str(predictions), **chosen.parameters()}
+    log = RunLog("surrogate", parameters)
+    name, answers = _chosen(read_prediction_files([predictions]), chosen.model)
     table, frame, notes = _joined(AUTable.read(str(aus)), name, answers)
-    y, persons, kept, matched = labelled(frame, labels, groups)
+    y, persons, kept, matched = labelled(frame, chosen.labels, chosen.groups)
     table, frame = table.with_rows(kept), frame[kept].reset_index(drop=True)
     result = fit_surrogate(
         table,
@@ -106,10 +95,10 @@ def surrogate_files(
         name=name,
         groups=persons,
         y=y,
-        alpha=alpha,
-        terms=terms,
-        draws=draws,
-        seed=seed,
+        alpha=chosen.alpha,
+        terms=chosen.terms,
+        draws=chosen.draws,
+        seed=chosen.seed,
     )
     result.facts["notes"][:0] = [*notes, *matched]
     if not result.usable:

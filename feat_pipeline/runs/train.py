@@ -19,8 +19,10 @@ from feat_pipeline.errors import UsageError, require
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import LOADERS, TRAINED_WITH, load_model, model_class, trainable
 from feat_pipeline.models.protocol import EmotionModel, TrainableModel, has_recipe, is_trainable
+from feat_pipeline.options import takes
 from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.options.training import TrainOptions
 from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike
@@ -56,27 +58,15 @@ class Learned:
     skipped: tuple[str, ...]
 
 
+@takes(TrainOptions)
 def train_model(
     name: str,
     data: PathLike,
     *,
     out: PathLike,
-    kind: str = "auto",
-    classes: Sequence[str] | None = None,
-    merge: Mapping[str, str] | None = None,
-    size: int = 48,
-    detector: str | None = None,
-    person: str | None = None,
-    labels: PathLike | None = None,
-    label_column: str | None = None,
-    votes: PathLike | None = None,
-    held_out: float = 0.1,
-    settings: Mapping[str, Any] | None = None,
-    device: str | None = None,
-    seed: int = 0,
-    resume: bool = False,
     overwrite: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
+    **options: object,
 ) -> Learned:
     """Train a model and save it.
 
@@ -90,31 +80,12 @@ def train_model(
     out : path
         Folder that takes the model, ``run.json`` and, where training goes by epochs, ``checkpoint.pt``,
         ``curves.csv`` and ``curves.png``.
-    kind, classes, merge, size, person, votes
-        See `read_faces`. Networks learn the shares of the votes, other models the label with most.
-    detector : str, optional
-        See `read_faces`; by default the whole picture is the face, for a model of AUs 'mtcnn' finds it.
-    person : str, optional
-        Who is on one side only: for pictures see `read_faces`; for an AU table the column, or
-        ``COLUMN:REGEX``.
-    labels : path, optional
-        Of pictures, see `read_faces`; of an AU table, see `feat_pipeline.runs.fit.fit`.
-    label_column : str, optional
-        Of an AU table: its column of labels.
-    held_out : float
-        Share of the faces to judge by where the data have no such part.
-    settings : mapping, optional
-        Further settings of the model, such as ``{'epochs': 20}``; of a network also ``start``, the folder of
-        a trained one that it begins from.
-    device : str, optional
-        Where networks are trained: a torch device; by default the first GPU, else the CPU.
-    seed : int
-    resume : bool
-        Go on from the checkpoint in ``out``.
     overwrite : bool
         Whether results in ``out`` may be replaced.
     report : callable, optional
         Gets a row of the history after every epoch.
+    **options : object
+        Those of `TrainOptions`, by name.
 
     Returns
     -------
@@ -133,35 +104,30 @@ def train_model(
         What the model is trained with, or a file that it needs, is not on this machine.
     """
     require(*TRAINED_WITH.get(name, ()), extra="train", what=f"train {name}")
-    settings = dict(settings or {})
+    chosen = TrainOptions.of(options)
+    seed, resume, settings = chosen.seed, chosen.resume, dict(chosen.settings or {})
+    chosen = replace(chosen, settings=settings, merge=dict(chosen.merge or {}))
     model = _made(name, settings, seed)
-    _check_fit(name, model, device, resume)
+    _check_fit(name, model, chosen.device, resume)
     data = Path(data)
     photos = model.consumes == "aus" and data.is_dir() and _holds_photos(data)
     measured = photos or _holds_measured(Path(out), data)
     table = filenames.AU_TABLE if measured else ()
     folder = training_folder(Path(out), OUTPUTS, resume, overwrite, kept=table)
-    parameters: dict[str, Any] = {"model": name, "data": str(data), "kind": kind, "person": person}
-    parameters |= {"labels": _text(labels), "label_column": label_column, "votes": _text(votes)}
-    parameters |= {"classes": None if classes is None else list(classes), "merge": dict(merge or {})}
-    parameters |= {"detector": detector, "size": size, "held_out": held_out, "device": device}
-    log = RunLog("train", parameters | {"settings": settings, "seed": seed})
+    log = RunLog("train", {"model": name, "data": str(data), **chosen.parameters()})
     known: LabelledAUs | LabelledFaces
     if model.consumes == "aus":
-        if votes is not None:
+        if chosen.votes is not None:
             raise UsageError(f"votes: {name} learns from AUs, and FER+ votes are of FER2013's CSV")
-        if photos:
-            known = aus = _measured(data, kind, labels, label_column, person, detector)
-        else:
-            known = aus = _tabled(data, labels, label_column, person)
-        parts = _parts_of_aus(aus, classes, merge, share=held_out, seed=seed)
+        known = aus = _measured(data, chosen) if photos else _tabled(data, chosen)
+        parts = _parts_of_aus(aus, chosen.classes, chosen.merge, share=chosen.held_out, seed=seed)
     else:
         known = faces = read_faces(
-            data, kind, classes=classes, merge=merge, size=size, detector=detector, person=person,
-            labels=labels, votes=votes,
+            data, chosen.kind, classes=chosen.classes, merge=chosen.merge, size=chosen.size,
+            detector=chosen.detector, person=chosen.person, labels=chosen.labels, votes=chosen.votes,
         )  # fmt: skip
-        shares = None if votes is None else vote_shares(faces)
-        parts = parts_of_faces(faces, share=held_out, seed=seed, shares=shares)
+        shares = None if chosen.votes is None else vote_shares(faces)
+        parts = parts_of_faces(faces, share=chosen.held_out, seed=seed, shares=shares)
     if has_recipe(model) and model.recipe is not None and "batch" not in settings:
         model.recipe = replace(model.recipe, batch=min(model.recipe.batch, max(2, len(parts.y) // 4)))
     if not resume:
@@ -172,7 +138,7 @@ def train_model(
         with named_errors(folder.path):
             aus.table.write(folder.path / filenames.AUS_CSV)
     try:
-        _fit(model, parts, folder.path, resume, device, report)
+        _fit(model, parts, folder.path, resume, chosen.device, report)
         with folder.all_or_nothing():
             with named_errors(folder.path):
                 model.save(folder.path)
@@ -188,24 +154,18 @@ def train_model(
     return Learned(written, scores, notes, known.skipped)
 
 
-def _text(path: PathLike | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _measured(
-    data: Path, kind: str, labels: PathLike | None, column: str | None, person: str | None,
-    detector: str | None,
-) -> LabelledAUs:  # fmt: skip
-    if column is not None:
+def _measured(data: Path, options: TrainOptions) -> LabelledAUs:
+    if options.label_column is not None:
         raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
-    listed = list_pictures(data, kind, person=person, labels=labels)
-    return measure_pictures(listed, data, detector=detector or DEFAULT_DETECTOR)
+    listed = list_pictures(data, options.kind, person=options.person, labels=options.labels)
+    return measure_pictures(listed, data, detector=options.detector or DEFAULT_DETECTOR)
 
 
-def _tabled(data: Path, labels: PathLike | None, column: str | None, person: str | None) -> LabelledAUs:
+def _tabled(data: Path, options: TrainOptions) -> LabelledAUs:
     from analysis.autable import AUTable
     from analysis.labels import column_labels, group_column, join_labels, read_labels
 
+    labels, column = options.labels, options.label_column
     if (labels is None) == (column is None):
         raise UsageError(
             "labels: expected either a file of labels or a label column of the AU table; or as data a folder "
@@ -216,7 +176,7 @@ def _tabled(data: Path, labels: PathLike | None, column: str | None, person: str
         labelled, y, notes = column_labels(table, str(column))
     else:
         labelled, y, notes = join_labels(table, read_labels(str(labels)))
-    groups = None if person is None else group_column(labelled, person)
+    groups = None if options.person is None else group_column(labelled, options.person)
     return LabelledAUs(labelled, y, np.full(len(y), ""), groups, notes=(*table.notes, *notes))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ from feat_pipeline.generator.model import (
     packed_png,
 )
 from feat_pipeline.generator.nets import Discriminator, Generator
+from feat_pipeline.options import takes
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.options.training import GanOptions
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.training.batches import pick_device
 from feat_pipeline.training.recipe import Examples
@@ -43,6 +45,7 @@ OUTPUTS = (
 _COLUMNS = 10  # of the sample grid: a row an emotion
 
 
+@takes(GanOptions)
 def train_gan(
     data: str | Path,
     *,
@@ -50,14 +53,10 @@ def train_gan(
     recipe: GanRecipe | None = None,
     network: GeneratorSize | None = None,
     discriminator: DiscriminatorSize | None = None,
-    classes: Sequence[str] | None = None,
-    size: int = 48,
-    detector: str | None = None,
-    device: str | None = None,
-    resume: bool = False,
     overwrite: bool = False,
     judge: Callable[[Generator, int], dict[str, float]] | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
+    **options: object,
 ) -> FaceGenerator:
     """Train a generator on labelled faces and save it.
 
@@ -72,16 +71,14 @@ def train_gan(
     recipe : GanRecipe, optional
     network, discriminator : dict, optional
         See `FaceGenerator` and `feat_pipeline.generator.nets.Discriminator`.
-    classes, size, detector
-        See `read_faces`.
-    device : str, optional
-        A torch device; by default the first GPU, else the CPU.
-    resume, overwrite : bool
-        Go on with the training in ``out``, or replace it.
+    overwrite : bool
+        Whether results in ``out`` may be replaced.
     judge : callable, optional
         See `feat_pipeline.generator.adversarial.train_networks`.
     report : callable, optional
         Gets each epoch's row.
+    **options : object
+        Those of `GanOptions`, by name.
 
     Returns
     -------
@@ -94,11 +91,12 @@ def train_gan(
         number.
     """
     recipe = recipe or GanRecipe()
-    place = pick_device(device)
+    chosen = GanOptions.of(options)
+    resume, place = chosen.resume, pick_device(chosen.device)
     folder = training_folder(Path(out), OUTPUTS, resume, overwrite)
-    settings = {"recipe": repr(recipe), "classes": None if classes is None else list(classes), "size": size}
-    log = RunLog("train", {"model": "gan", "data": str(data), "device": device, **settings})
-    known = read_faces(data, classes=classes, size=size, detector=detector)
+    parameters = {"device": chosen.device, "recipe": repr(recipe), **chosen.parameters()}
+    log = RunLog("train", {"model": "gan", "data": str(data), **parameters})
+    known = read_faces(data, classes=chosen.classes, size=chosen.size, detector=chosen.detector)
     faces = learned_part(known)
     generator = FaceGenerator(network=network or NETWORK, side=faces.images.shape[1])
     generator.classes_ = np.array(faces.classes, dtype=str)

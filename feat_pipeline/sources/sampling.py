@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -16,12 +16,35 @@ class Sampling:
     """Which frames of videos are looked at; see `feat_pipeline.sources.videos.read_video`."""
 
     start_s: float = 0.0
-    end_s: float = float("inf")
+    end_s: float = math.inf
     every_s: float | None = None
     every_frames: int | None = None
 
     def __post_init__(self) -> None:
         check_range(self.start_s, self.end_s, self.every_s, self.every_frames)
+
+    def parameters(self) -> dict[str, float | int | None]:
+        """Return the choice for ``run.json``; no end is None."""
+        return {**asdict(self), "end_s": None if self.end_s == math.inf else self.end_s}
+
+
+def read_sampling(every: str | None = None, start_s: float = 0.0, end_s: float | None = None) -> Sampling:
+    """Read a choice of frames as the command line names it.
+
+    Parameters
+    ----------
+    every : str, optional
+        See `parse_every`; all frames by default.
+    start_s, end_s : float, optional
+        In seconds; by default from the beginning to the end.
+
+    Raises
+    ------
+    UsageError
+        A step that is none, or an end before the start.
+    """
+    every_s, every_frames = parse_every(every) if every else (None, None)
+    return Sampling(start_s, math.inf if end_s is None else end_s, every_s, every_frames)
 
 
 _SLACK = 1e-6
