@@ -6,38 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from feat_pipeline.commands import (
-    app,
-    backends,
-    camera,
-    combine,
-    compare,
-    data,
-    explain,
-    extract,
-    fit,
-    generate,
-    models,
-    openface,
-    predict,
-    report,
-    saliency,
-    series,
-    surrogate,
-    train,
-)
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
 from feat_pipeline.version import __version__
 
 EXIT_INTERRUPTED = 130
 
-#: In the order of the help.
+#: Modules of `feat_pipeline.commands`, in the order of the help.
 _COMMANDS = (
-    *(extract, predict, camera, app, openface, series, saliency),
-    *(fit, explain, compare, surrogate, combine, data),
-    *(train, generate, report, backends, models),
+    *("extract", "predict", "camera", "app", "openface", "series", "saliency"),
+    *("fit", "explain", "compare", "surrogate", "combine", "data"),
+    *("train", "generate", "report", "backends", "models"),
 )
 
 _EXIT_CODES = (
@@ -60,8 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         interrupted.
         A photo without a face is no error; it is listed in ``skipped.csv`` all the same.
     """
-    arguments = build_parser().parse_args(argv)
+    debug = False
     try:
+        arguments = build_parser().parse_args(argv)
+        debug = arguments.debug
         code = arguments.run(arguments)
         print(end="", flush=True)
         return code
@@ -69,10 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_SOME_FAILED
     except (FeatPipelineError, OSError, KeyboardInterrupt) as error:
-        if arguments.debug:
+        if debug:
             raise
-        say("; ".join([_reason(error), *getattr(error, "__notes__", ())]))
-        return _exit_code(error)
+        done = getattr(error, "__notes__", [])  # what a run kept of its work before it broke off
+        say("; ".join([_reason(error), *done]))
+        if isinstance(error, KeyboardInterrupt):
+            return EXIT_INTERRUPTED
+        return EXIT_SOME_FAILED if done else EXIT_USAGE
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -86,8 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"feat-pipeline {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add(commands)
+    for name in _COMMANDS:  # imported here, so that an interruption costs one line from the start
+        import_module(f"feat_pipeline.commands.{name}").add(commands)
     return parser
 
 
@@ -97,13 +83,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split())
-
-
-def _exit_code(error: BaseException) -> int:
-    """Nothing was done: wrong usage. Something was, as the error's notes tell: some inputs failed."""
-    if isinstance(error, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
-    return EXIT_SOME_FAILED if getattr(error, "__notes__", ()) else EXIT_USAGE
 
 
 if __name__ == "__main__":

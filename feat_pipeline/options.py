@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from textwrap import fill, indent
@@ -18,7 +19,8 @@ from feat_pipeline.errors import UsageError
 
 T = TypeVar("T")
 Run = TypeVar("Run", bound=Callable[..., Any])
-_PLACE = "**options : object\n"
+#: The entry of a docstring that `takes` replaces; an interpreter may have dedented it.
+_ENTRY = re.compile(r"^( *)\*\*options : .*\n(?:\1 +\S.*\n)*", re.MULTILINE)
 _WIDTH = 100
 
 
@@ -119,27 +121,29 @@ def declarations(kind: type[Options]) -> Iterator[tuple[str, Any, Declared]]:
 
 
 def takes(kind: type[Options]) -> Callable[[Run], Run]:
-    """Name the options of `kind` in the signature and the docstring of a run that takes ``**options``."""
+    """Put the options of `kind` into the signature and the docstring of a run that takes ``**options``."""
 
-    def name(run: Run) -> Run:
+    def describe(run: Run) -> Run:
         own = inspect.signature(run)
         kept = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
         options = inspect.signature(kind).parameters.values()
         run.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
-        before, place, after = (run.__doc__ or "").partition(_PLACE)
-        run.__doc__ = before + (_described(kind) if place else "") + after
+        run.__doc__ = _ENTRY.sub(lambda entry: indent(_entries(kind), entry[1]), run.__doc__ or "")
         return run
 
-    return name
+    return describe
 
 
-def _described(kind: type[Options]) -> str:
+def _entries(kind: type[Options]) -> str:
+    """Return the options as entries of numpydoc."""
     lines = []
     for each in fields(kind):
         declared = each.metadata["declared"]
-        text = declared.help.replace("%(default)s", str(each.default)) + f". {declared.more}".rstrip(". ")
-        lines.append(f"{each.name} : {each.type}\n{indent(fill(text, _WIDTH), ' ' * 8)}\n")
-    return "    ".join(lines)
+        text = f"{declared.help}. {declared.more}".strip().replace("%(default)s", str(each.default))
+        allowed = declared.choices if isinstance(declared.choices, tuple) else ()
+        type_ = f"{{{', '.join(map(repr, allowed))}}}" if allowed else each.type
+        lines.append(f"{each.name} : {type_}\n{indent(fill(text[:1].upper() + text[1:], _WIDTH), '    ')}\n")
+    return "".join(lines)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,6 @@
+import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,26 +10,60 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
-from feat_pipeline import __version__
+from feat_pipeline import __version__, commands
+from feat_pipeline.cli import build_parser
 from feat_pipeline.runs import predict as results
 from tests.feat_pipeline.conftest import au_rows
 
-COMMANDS = (
-    "extract", "predict", "fit", "explain", "compare", "surrogate", "data", "train", "report", "backends",
-    "models", "saliency", "openface", "camera",
-)  # fmt: skip
+
+def commands_of(parser, above=""):
+    """Every command with its parser, also the actions of a command such as models import."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, each in action.choices.items():
+                yield f"{above}{name}", each
+                yield from commands_of(each, f"{above}{name} ")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, None])
+COMMANDS = dict(commands_of(build_parser()))
+every_command = pytest.mark.parametrize("command", COMMANDS)
+
+
+def example_of(parser):
+    """The arguments of the example in the help of a command."""
+    (line,) = [line for line in parser.epilog.splitlines() if line.startswith("example: feat-pipeline ")]
+    return shlex.split(line.removeprefix("example: feat-pipeline "))
+
+
+@every_command
 def test_every_command_has_help_with_an_example(run, command):
-    code, out, _ = run(*([command] if command else []), "-h")
+    code, out, _ = run(*command.split(), "-h")
     assert code == 0
-    assert f"example: feat-pipeline {command or 'predict'}" in out
+    assert f"example: feat-pipeline {command}" in out
 
 
-def test_the_help_lists_every_command_and_the_exit_codes(run):
-    _, out, _ = run("-h")
-    assert all(command in out for command in COMMANDS) and "exit codes: 0 all done" in out
+@every_command
+def test_every_example_is_one_that_the_command_takes(command):
+    arguments = build_parser().parse_args(example_of(COMMANDS[command]))
+    assert arguments.run is COMMANDS[command].get_default("run")
+
+
+@every_command
+def test_every_argument_of_a_command_has_a_help_text(command):
+    options = [a for a in COMMANDS[command]._actions if not isinstance(a, argparse._SubParsersAction)]
+    assert [option.dest for option in options if not option.help] == []
+
+
+def test_the_program_has_help_with_an_example_every_command_and_the_exit_codes(run):
+    code, out, _ = run("-h")
+    assert code == 0 and "example: feat-pipeline predict" in out and "exit codes: 0 all done" in out
+    listed = [line.split()[0] for line in out.splitlines() if line[:4] == "    " and line[4] != " "]
+    assert listed == [command for command in COMMANDS if " " not in command]
+
+
+def test_every_file_of_the_folder_commands_is_a_command_of_the_program():
+    files = {path.stem for path in Path(commands.__path__[0]).glob("*.py")}
+    assert files - {"__init__", "parser", "printing"} == {c for c in COMMANDS if " " not in c}
 
 
 def test_version(run):
@@ -154,6 +190,20 @@ def test_an_interruption_keeps_what_was_done(fakes, run, photos, model_dir, tmp_
     assert code == 130
     assert err == f"feat-pipeline: interrupted; the 2 inputs done until then are in {out}\n"
     assert len(pd.read_csv(out / "predictions.csv")) == 2
+
+
+def test_an_interruption_before_the_command_is_known_is_one_line_too(run, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("feat_pipeline.cli.import_module", interrupted)
+    assert run("models") == (130, "", "feat-pipeline: interrupted\n")
+
+
+def test_the_package_runs_as_a_program():
+    command = [sys.executable, "-m", "feat_pipeline", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"feat-pipeline {__version__}\n", "")
 
 
 def test_a_full_disk_midway_is_one_line_and_exit_1(fakes, run, photos, tmp_path, monkeypatch):
