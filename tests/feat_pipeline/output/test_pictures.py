@@ -10,7 +10,7 @@ from PIL import Image
 from analysis.logit import MultinomialLogit
 from feat_pipeline.commands import predict as photos_command
 from feat_pipeline.errors import UsageError
-from feat_pipeline.output.pictures import Drawing
+from feat_pipeline.output.drawing import Drawing
 from feat_pipeline.sources.photos import read_photo
 from tests.feat_pipeline.conftest import au_rows, save
 from tests.feat_pipeline.fakes import FACE_RED, draw_face
