@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from typing import Any
 
 from feat_pipeline.app.limits import Limits
-from feat_pipeline.commands.parser import add_command, add_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
 from feat_pipeline.network import LOOPBACK, is_loopback
@@ -17,7 +16,7 @@ from feat_pipeline.runs.options.shared import DetectorOptions
 _PORT = 7860
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     parser = add_command(
         commands,

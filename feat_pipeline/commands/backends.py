@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline.commands.parser import add_command, add_options, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, read_options
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from feat_pipeline.runs.options.measuring import ComparisonOptions
 from feat_pipeline.version import __version__
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     text = (
         "list AU backends and face detectors, and what mends those that cannot run here; or compare backends"

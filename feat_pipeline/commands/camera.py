@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feat_pipeline.commands.parser import add_command, add_options, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, read_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
 from feat_pipeline.network import FREE_PORT, LOOPBACK, is_loopback
@@ -29,7 +29,7 @@ class CameraOptions(Options):
     )
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline camera --source 0 --record session.mp4"
     text = "explain the faces in front of a camera while they are seen"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results
 from feat_pipeline.runs.options.tables import CombineOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline combine logit-embedded mycnn/ --weights 1,2 --out both"
     text = "let several models vote, as one model"

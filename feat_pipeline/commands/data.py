@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from feat_pipeline.commands.parser import add_command
+from feat_pipeline.commands.parser import Commands, add_command
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.sources.frame import input_name
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline data fer2013 fer2013.csv --to folder faces"
     text = "write a data set in another form: pictures, CSVs by part, or one .npz"

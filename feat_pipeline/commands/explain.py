@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results
 from feat_pipeline.runs.options.shared import TABLE_HELP
 from feat_pipeline.runs.options.tables import ExplainOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline explain aus/aus.csv --model mymodel --out reasons --report"
     text = "name and explain the emotion of every face in an AU table"

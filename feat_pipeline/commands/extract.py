@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, add_photos, read_options
+from feat_pipeline.commands.parser import (
+    Commands,
+    add_command,
+    add_options,
+    add_output,
+    add_photos,
+    read_options,
+)
 from feat_pipeline.commands.printing import conclude, print_paths
 from feat_pipeline.runs.options.measuring import ExtractOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline extract photos/ film.mp4 --out aus --jobs 2"
     text = "measure the AUs of every face in photos and videos"

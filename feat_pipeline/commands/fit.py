@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
 from feat_pipeline.runs.options.shared import TABLE_HELP
 from feat_pipeline.runs.options.tables import FitOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline fit aus/aus.csv --labels labels.csv --out mymodel --inference --report"
     parser = add_command(commands, "fit", _fit, "fit the regression to labelled AUs", example)

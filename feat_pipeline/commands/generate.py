@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.errors import EXIT_DONE
 from feat_pipeline.runs.options.tables import GenerateOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline generate --emotion happy --n 64 --seed 1 --out made"
     text = "make small grey faces of nobody for an emotion, and a grid of them"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from feat_pipeline.commands.parser import add_command, add_output
+from feat_pipeline.commands.parser import Commands, add_command, add_output
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, require
 from feat_pipeline.sources.frame import input_name
@@ -18,7 +17,7 @@ WITH_EXTRAS = {
 }
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     text = "list the emotion models that ship, or import one that was trained elsewhere"
     parser = add_command(commands, "models", _models, text, "feat-pipeline models")

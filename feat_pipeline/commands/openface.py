@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, add_photos, read_options
+from feat_pipeline.commands.parser import (
+    Commands,
+    add_command,
+    add_options,
+    add_output,
+    add_photos,
+    read_options,
+)
 from feat_pipeline.commands.printing import conclude, print_paths
 from feat_pipeline.errors import UsageError
 from feat_pipeline.runs.options.measuring import OpenFaceOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     parser = add_command(
         commands,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import MISSING
-from typing import Any
+from typing import Any, TypeAlias
 
 from feat_pipeline.errors import UsageError
 from feat_pipeline.options import Declared, Options, declarations
 from feat_pipeline.runs.options.shared import VIDEOS, Videos
 from feat_pipeline.sources.sampling import read_sampling
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers returns
+
 
 def add_command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str, example: str
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str, example: str
 ) -> argparse.ArgumentParser:
     """Add one command with its help, its example and the function that runs it."""
     parser: argparse.ArgumentParser = commands.add_parser(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, add_photos, read_options
+from feat_pipeline.commands.parser import (
+    Commands,
+    add_command,
+    add_options,
+    add_output,
+    add_photos,
+    read_options,
+)
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.models import SHIPPED
 from feat_pipeline.runs.options.measuring import PredictOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline predict film.mp4 photos/ --out result --annotate"
     parser = add_command(commands, "predict", _predict, "name and explain the emotion of every face", example)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command
+from feat_pipeline.commands.parser import Commands, add_command
 from feat_pipeline.errors import EXIT_DONE, UsageError
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     text = "turn a folder of results into one HTML file that opens without a network"
     parser = add_command(commands, "report", _report, text, "feat-pipeline report result")

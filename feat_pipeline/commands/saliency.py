@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, add_photos, read_options
+from feat_pipeline.commands.parser import (
+    Commands,
+    add_command,
+    add_options,
+    add_output,
+    add_photos,
+    read_options,
+)
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.runs.options.measuring import SaliencyOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to the parser's subcommands."""
     example = "feat-pipeline saliency photos/ --model mycnn --out looks"
     text = "show where a model of face crops looks, and whether the Action Units lie there"

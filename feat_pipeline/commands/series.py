@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, add_photos, read_options
+from feat_pipeline.commands.parser import (
+    Commands,
+    add_command,
+    add_options,
+    add_output,
+    add_photos,
+    read_options,
+)
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.errors import UsageError
 from feat_pipeline.runs.options.measuring import SeriesOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the commands to the parser's subcommands."""
     example = "feat-pipeline series interview.mp4 --out series --neutral 2-5"
     text = "make AU time series of every person in videos: calibrated, smoothed, onset, apex and offset"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from analysis import filenames
-from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results, say
 from feat_pipeline.runs.options.shared import TABLE_HELP
 from feat_pipeline.runs.options.tables import SurrogateOptions
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline surrogate --aus aus/aus.csv --predictions cnn.csv --out why-cnn"
     text = "explain any model's answers by AUs, and tell how far that holds"

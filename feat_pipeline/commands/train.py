@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from analysis.filenames import AUS_CSV
-from feat_pipeline.commands.parser import add_command, add_options, add_output, read_options
+from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, require
 from feat_pipeline.models import LOADERS, trainable
@@ -21,7 +20,7 @@ OWN_NAMES = ("logit", GAN)  # no kinds of trainable models: the regression, and 
 _GAN_RECIPE = ("epochs", "batch", "rate", "seed")
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's subcommands."""
     example = "feat-pipeline train cnn --data photos/ --out mymodel --epochs 30"
     text = "train an emotion model, or a generator of faces (gan), on labelled faces"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import filenames
-from feat_pipeline.errors import UnavailableError
+from feat_pipeline.errors import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,16 +44,10 @@ def exported(make_net: Callable[[], nn.Module], size: int) -> bytes:
     Raises
     ------
     UnavailableError
-        torch or onnx is not installed.
+        torch is not installed.
     """
-    try:
-        import onnx  # noqa: F401 - torch's exporter needs it
-        import torch
-    except ImportError as error:
-        raise UnavailableError(
-            f"the model's folder holds no {NETWORK_FILE} that fits, and none can be made ({error}): install "
-            f"torch and onnx, or copy the folder whole from where it was saved"
-        ) from None
+    require("torch", extra="train", what=f"a model whose folder holds no {NETWORK_FILE} that fits")
+    import torch
 
     buffer = io.BytesIO()
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.filenames import CHECKPOINT, CURVES, OF_A_MODEL
+from analysis.filenames import CHECKPOINT, CURVES, CURVES_FIGURE, OF_A_MODEL
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.output.folder import OutputFolder
 
@@ -41,7 +41,7 @@ def training_folder(
         raise UsageError(
             f"{out}: holds a training; add --resume to go on with it, or --overwrite to begin anew"
         )
-    kept = (*kept, CHECKPOINT, CURVES)
+    kept = (*kept, CHECKPOINT, CURVES, CURVES_FIGURE)
     written = [name for name in (*outputs, *OF_A_MODEL) if name not in kept]
     return OutputFolder(out, written, kept=kept, overwrite=overwrite or resume)
 
