@@ -16,7 +16,7 @@ from scipy.stats import norm
 from analysis.inference.diagnostics import diagnose
 from analysis.inference.marginal import average_effects
 from analysis.inference.sample import sample_of
-from analysis.inference.uncertainty import likelihood
+from analysis.inference.standard_errors import likelihood
 from analysis.logit import MultinomialLogit
 
 NAMES = ["AU01_r", "AU06_r", "AU12_r"]

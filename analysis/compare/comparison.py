@@ -18,7 +18,7 @@ from analysis.errors import FitError
 from analysis.facs import canonical_emotion
 from analysis.files import JsonObject
 from analysis.people import person_codes, person_draws
-from analysis.predictions import FACE, PICTURE
+from analysis.prediction_columns import FACE, PICTURE
 from analysis.results import load_result, save_result
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.errors import FitError
 from analysis.facs import canonical_emotion
-from analysis.predictions import emotion_of, is_probability
+from analysis.prediction_columns import emotion_of, is_probability
 
 if TYPE_CHECKING:
     import pandas as pd

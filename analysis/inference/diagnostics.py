@@ -9,8 +9,8 @@ import pandas as pd
 
 from analysis.inference.sample import Sample
 from analysis.inference.separation import Separation, find_separation
-from analysis.likelihood.covariance import MOST_FREE_PARAMETERS, covariance
 from analysis.likelihood.design import standardised
+from analysis.likelihood.information import MOST_FREE_PARAMETERS, covariance
 from analysis.likelihood.maximum import softmax
 from analysis.likelihood.terms import independent
 
@@ -80,7 +80,7 @@ def diagnose(sample: Sample, parameters: np.ndarray, alpha: float, clustered: bo
     -----
     Costs one pass over the rows and an eigendecomposition of the information. Only where that does not
     rule separation out does a linear programme run, for at most a minute. Above
-    `analysis.likelihood.covariance.MOST_FREE_PARAMETERS` neither is computed, and inference is refused.
+    `analysis.likelihood.information.MOST_FREE_PARAMETERS` neither is computed, and inference is refused.
     """
     K, width = parameters.shape
     Z = sample.design(sample.values)

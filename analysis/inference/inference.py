@@ -14,9 +14,16 @@ from analysis.errors import AnalysisError, FitError
 from analysis.files import JsonObject
 from analysis.inference.diagnostics import Diagnosis, collinearity, diagnose
 from analysis.inference.sample import Sample, sample_of
-from analysis.inference.uncertainty import Columns, Likelihood, Resampled, jackknifed, likelihood, resampled
-from analysis.likelihood.covariance import MOST_FREE_PARAMETERS
+from analysis.inference.standard_errors import (
+    Columns,
+    Likelihood,
+    Resampled,
+    jackknifed,
+    likelihood,
+    resampled,
+)
 from analysis.likelihood.fitted import FittedLogit
+from analysis.likelihood.information import MOST_FREE_PARAMETERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +122,7 @@ def infer(
         Of the intervals.
     draws : int, optional
         Of the bootstrap, where maximum likelihood is not valid; default 200, or 50 with more than
-        `analysis.likelihood.covariance.MOST_FREE_PARAMETERS`, whose every fit takes seconds.
+        `analysis.likelihood.information.MOST_FREE_PARAMETERS`, whose every fit takes seconds.
     seed : int
         Of the bootstrap.
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from analysis.aumatrix import NamedMatrix
 from analysis.errors import FitError
-from analysis.likelihood.covariance import completed, covariance
 from analysis.likelihood.design import Design, Problem, design, standardised
+from analysis.likelihood.information import completed, covariance
 from analysis.likelihood.maximum import maximise, softmax
 from analysis.likelihood.terms import KINDS, Terms, independent
 from analysis.logit.estimator import LogitAttributes

@@ -77,9 +77,9 @@ class MultinomialLogit(LogitAttributes):
     class_feature_mean_ : (K, p) float64 ndarray
     covariance_ : (K * (T + 1), K * (T + 1)) float64 ndarray, or None
         Of the class-centred parameters, class-major, each class [intercept, terms]. For a penalised
-        fit the sandwich of `analysis.likelihood.covariance.covariance`; NaN where the information is
+        fit the sandwich of `analysis.likelihood.information.covariance`; NaN where the information is
         singular, None where the terms are too many to keep it
-        (`analysis.likelihood.covariance.MOST_FREE_PARAMETERS`).
+        (`analysis.likelihood.information.MOST_FREE_PARAMETERS`).
     alpha_ : float
         The ridge strength that was used.
     alpha_path_ : dict of list

@@ -11,7 +11,7 @@ import numpy as np
 from analysis import filenames
 from analysis.errors import ModelError
 from analysis.files import JsonObject, atomic_path
-from analysis.likelihood.covariance import completed
+from analysis.likelihood.information import completed
 from analysis.logit.estimator import LogitAttributes
 
 Model = TypeVar("Model", bound=LogitAttributes)

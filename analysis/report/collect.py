@@ -14,7 +14,7 @@ from analysis import filenames
 from analysis.errors import AnalysisError
 from analysis.facs import parse_column
 from analysis.files import JsonObject
-from analysis.predictions import (
+from analysis.prediction_columns import (
     AU_NUMBERS,
     EXPLANATION_NEEDED,
     LABEL,

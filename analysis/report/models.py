@@ -13,7 +13,7 @@ from analysis import filenames
 from analysis.display import au_number, au_title, coefficient_grid, signed, term_title
 from analysis.errors import AnalysisError
 from analysis.facs import SCALE_RANGES, in_order
-from analysis.likelihood.covariance import terms_block
+from analysis.likelihood.information import terms_block
 
 if TYPE_CHECKING:
     import pandas as pd

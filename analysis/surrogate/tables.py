@@ -17,7 +17,7 @@ from analysis.facs import canonical_emotion
 from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
 from analysis.people import person_codes, person_draws
-from analysis.predictions import FACE
+from analysis.prediction_columns import FACE
 from analysis.splits import holdout
 from analysis.surrogate.fidelity import FIDELITY, centred_logits, divergences, fidelity
 

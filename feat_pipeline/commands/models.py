@@ -8,7 +8,7 @@ from feat_pipeline.commands.parser import Commands, add_command, add_output
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UnavailableError, require
 from feat_pipeline.sources.frame import input_name
-from feat_pipeline.weights.fetch import FETCHABLE
+from feat_pipeline.weights.download import FETCHABLE
 
 #: What is done with models by an extra -> the modules it takes.
 WITH_EXTRAS = {
@@ -47,7 +47,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from feat_pipeline.weights.fetch import fetch, licences
+    from feat_pipeline.weights.download import fetch, licences
 
     failed = False
     for name in dict.fromkeys(arguments.names):

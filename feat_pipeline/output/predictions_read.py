@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import filenames
-from analysis.predictions import FACE, MODEL, TEXT, is_probability
+from analysis.prediction_columns import FACE, MODEL, TEXT, is_probability
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources.frame import PathLike
 

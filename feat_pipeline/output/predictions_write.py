@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analysis import filenames
-from analysis.predictions import explanation_line, prediction_columns, prediction_row
+from analysis.prediction_columns import explanation_line, prediction_columns, prediction_row
 from feat_pipeline.files import named_errors
 from feat_pipeline.models.protocol import EmotionModel, is_explainable
 from feat_pipeline.output.folder import OutputFolder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import filenames
-from analysis.predictions import probability_column
+from analysis.prediction_columns import probability_column
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import load_model, model_name, model_path
 from feat_pipeline.models.ensemble import Ensemble, saved_files, vote_weights

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis import filenames
 from analysis.errors import ModelError
-from analysis.predictions import FACE, PLACE, explanation_line, prediction_columns, prediction_row
+from analysis.prediction_columns import FACE, PLACE, explanation_line, prediction_columns, prediction_row
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract.tally import NOT_MEASURED
 from feat_pipeline.files import named_errors

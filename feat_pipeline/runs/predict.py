@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
-from analysis.predictions import TEXT
+from analysis.prediction_columns import TEXT
 from feat_pipeline.models import model_name
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, model_copies, slug

@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis import filenames
 from analysis.errors import ModelError
-from analysis.predictions import LABEL, emotion_of, probability_column
+from analysis.prediction_columns import LABEL, emotion_of, probability_column
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.models.protocol import AuModel, looks_at_aus

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis import filenames
-from analysis.predictions import FACE, PICTURE, explanation_line
+from analysis.prediction_columns import FACE, PICTURE, explanation_line
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder

@@ -22,7 +22,7 @@ from feat_pipeline.models.protocol import EmotionModel, TrainableModel, has_reci
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.training import TrainOptions
+from feat_pipeline.runs.options.train import TrainOptions
 from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike

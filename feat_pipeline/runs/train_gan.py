@@ -30,7 +30,7 @@ from feat_pipeline.generator.model import (
 from feat_pipeline.generator.nets import Discriminator, Generator
 from feat_pipeline.options import takes
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.training import GanOptions
+from feat_pipeline.runs.options.train import GanOptions
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.training.batches import pick_device
 from feat_pipeline.training.recipe import Examples

@@ -7,7 +7,7 @@ import pytest
 from analysis.errors import AnalysisError
 from analysis.inference import Inference, infer
 from analysis.inference.sample import sample_of
-from analysis.inference.uncertainty import likelihood
+from analysis.inference.standard_errors import likelihood
 from analysis.logit import MultinomialLogit
 from tests.analysis.conftest import AUS, EMOTIONS, simulated
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.inference import Inference, infer, uncertainty
+from analysis.inference import Inference, infer
+from analysis.inference import standard_errors as uncertainty
 from analysis.logit import MultinomialLogit
 
 GOLDENS = Path(__file__).parents[2] / "goldens"

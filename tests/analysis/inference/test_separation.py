@@ -3,7 +3,7 @@ import pytest
 
 from analysis.inference import separation
 from analysis.inference.separation import find_separation
-from analysis.likelihood.covariance import covariance
+from analysis.likelihood.information import covariance
 from analysis.likelihood.maximum import maximise
 
 

@@ -8,8 +8,8 @@ import pytest
 from analysis.errors import FitError
 from analysis.likelihood import design as design_module
 from analysis.likelihood import maximum
-from analysis.likelihood.covariance import covariance
 from analysis.likelihood.fitted import fitted_design
+from analysis.likelihood.information import covariance
 from analysis.likelihood.maximum import maximise
 from analysis.logit import MultinomialLogit, fitting
 from analysis.logit.strength import ALPHAS

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from feat_pipeline.errors import UnavailableError, UsageError
-from feat_pipeline.weights import fetch as module
+from feat_pipeline.weights import download as module
 from feat_pipeline.weights import pyfeat as pyfeat_weights
-from feat_pipeline.weights.fetch import FETCHABLE, fetch, licences
+from feat_pipeline.weights.download import FETCHABLE, fetch, licences
 from feat_pipeline.weights.hub import reachable
 from feat_pipeline.weights.pyfeat import NEEDED
 from tests import ROOT

@@ -1,7 +1,7 @@
 """The columns of predictions.csv: one list for those who write and those who read them."""
 
 from analysis.autable import ID_COLUMNS
-from analysis.predictions import PLACE, emotion_of, is_probability, prediction_columns, prediction_row
+from analysis.prediction_columns import PLACE, emotion_of, is_probability, prediction_columns, prediction_row
 
 SHOWN = dict.fromkeys(PLACE, 0) | {"input": "a.jpg"}
 
