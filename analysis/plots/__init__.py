@@ -6,7 +6,8 @@ closed.
 """
 
 from analysis.plots.backends import agreement_map
-from analysis.plots.comparison import confusion, per_class_recall, score_intervals
+from analysis.plots.comparison import per_class_recall, score_intervals
+from analysis.plots.confusion_matrix import confusion
 from analysis.plots.counterfactual import counterfactual
 from analysis.plots.diagnostics import correlation_heatmap, diagnostics_panel
 from analysis.plots.disagreement import disagreement_gallery

@@ -21,7 +21,7 @@ from feat_pipeline.files import named_errors
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.options.measuring import ComparisonOptions
+from feat_pipeline.runs.options.backends import ComparisonOptions
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling

@@ -16,7 +16,7 @@ from feat_pipeline.models.ensemble import Ensemble, saved_files, vote_weights
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.tables import CombineOptions
+from feat_pipeline.runs.options.combine import CombineOptions
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:

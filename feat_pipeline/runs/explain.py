@@ -21,7 +21,7 @@ from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, model_copies
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.options.tables import ExplainOptions
+from feat_pipeline.runs.options.explain import ExplainOptions
 from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.weights.shipped import models_dir

@@ -27,7 +27,7 @@ from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.runs.options.measuring import ExtractOptions
+from feat_pipeline.runs.options.extract import ExtractOptions
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling

@@ -12,7 +12,7 @@ from feat_pipeline.files import named_errors
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.tables import FitOptions
+from feat_pipeline.runs.options.fit import FitOptions
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:

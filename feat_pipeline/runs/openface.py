@@ -40,7 +40,7 @@ from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.runs.options.measuring import OpenFaceOptions
+from feat_pipeline.runs.options.openface import OpenFaceOptions
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video

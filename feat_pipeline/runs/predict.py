@@ -21,7 +21,7 @@ from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.runs.options.measuring import PredictOptions
+from feat_pipeline.runs.options.predict import PredictOptions
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.sampling import Sampling

@@ -19,7 +19,7 @@ from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.options.measuring import SaliencyOptions
+from feat_pipeline.runs.options.saliency import SaliencyOptions
 from feat_pipeline.runs.saliency_faces import NO_CONTRIBUTIONS, FaceAttributions
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import RegionCorrelation

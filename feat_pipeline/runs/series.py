@@ -20,7 +20,7 @@ from feat_pipeline.models.protocol import AuModel, looks_at_aus
 from feat_pipeline.options import takes
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.measuring import SeriesOptions
+from feat_pipeline.runs.options.series import SeriesOptions
 from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos

@@ -16,7 +16,7 @@ from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
-from feat_pipeline.runs.options.tables import SurrogateOptions
+from feat_pipeline.runs.options.surrogate import SurrogateOptions
 from feat_pipeline.runs.results import backend_of, write_result
 from feat_pipeline.sources.frame import PathLike
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS
 from feat_pipeline.options import Options, option
+from feat_pipeline.sources.frame import PathLike
 from feat_pipeline.sources.sampling import Sampling
 
 TABLE_HELP = "AU table: aus.csv or .parquet; OpenFace, py-feat and blendshape CSVs; a folder of OpenFace CSVs"
@@ -151,3 +153,11 @@ def _strength(text: str) -> float | str:
         return text if text == "cv" else float(text)
     except ValueError:
         raise UsageError(f"expected a number or 'cv', got {text!r}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Options):
+    """The models that answer, and what finds the faces."""
+
+    models: Sequence[PathLike] = models()
+    detector: str = detector()

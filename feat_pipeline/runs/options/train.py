@@ -1,4 +1,4 @@
-"""Options of the trainings."""
+"""Options of the command train."""
 
 from __future__ import annotations
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.inference import Inference, infer
-from analysis.inference import standard_errors as uncertainty
+from analysis.inference import Inference, infer, standard_errors
 from analysis.logit import MultinomialLogit
 
 GOLDENS = Path(__file__).parents[2] / "goldens"
@@ -58,7 +57,7 @@ def test_the_likelihood_equals_rs_multinom(found):
 
 @pytest.mark.parametrize("errors", ["model", "robust", "cluster"])
 def test_three_kinds_of_errors_equal_statsmodels(errors, faces, model, monkeypatch):
-    monkeypatch.setattr(uncertainty, "JACKKNIFE_COST", 0)
+    monkeypatch.setattr(standard_errors, "JACKKNIFE_COST", 0)
     found = infer(model, faces, faces["emotion"], groups=faces["person"], errors=errors)
     joined = both(found.log_odds, golden("mnlogit.csv"), ["emotion", "term"])
     np.testing.assert_allclose(joined["coef"], joined["coef_golden"], atol=1e-9)

@@ -1,0 +1,19 @@
+"""Options of the command compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feat_pipeline.options import Options, required
+from feat_pipeline.runs.options import shared
+from feat_pipeline.sources.frame import PathLike
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(Options):
+    """Options of `feat_pipeline.runs.compare.compare_files`."""
+
+    labels: PathLike = required(shared.LABELS_HELP, metavar="PATH")
+    groups: str | None = shared.groups(": of the labels or the predictions")
+    draws: int = shared.draws(1000)
+    seed: int = shared.seed()

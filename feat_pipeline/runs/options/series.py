@@ -1,0 +1,44 @@
+"""Options of the command series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from feat_pipeline.errors import UsageError
+from feat_pipeline.models import DEFAULT_MODELS
+from feat_pipeline.options import option
+from feat_pipeline.runs.options import shared
+from feat_pipeline.runs.options.shared import Videos
+from feat_pipeline.sources.frame import PathLike
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesOptions(Videos):
+    """Options of `feat_pipeline.runs.series.series_files`."""
+
+    detector: str = shared.detector(logged=False)
+    neutral: str | tuple[float, float] = option(
+        "percentile",
+        "a person's neutral face, which is taken off: the 10th percentile of each AU, nothing, or the median "
+        "from second A to B (default: %(default)s)",
+        more="See `analysis.series.au_series`.",
+        metavar="percentile|none|A-B",
+    )
+    smooth_s: float = option(0.1, "window of the mean (default: %(default)s s)", flag="--smooth", metavar="S")
+    aus: Sequence[str] | None = option(
+        None, "the AUs to keep (default: all)", parse=shared.listed, metavar="AU06,AU12"
+    )
+    model: PathLike | None = option(
+        None,
+        f"regression on AUs that names each frame's emotion (default: {DEFAULT_MODELS[0]})",
+        more="It looks at the AUs as measured; the shipped one answers where the table is of its backend.",
+        metavar="NAME|DIR",
+        logged=False,
+    )
+    figures: int = option(20, "persons with a figure (default: %(default)s)", metavar="N", logged=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.figures < 0:
+            raise UsageError(f"figures: expected 0 or more, got {self.figures}")
