@@ -11,7 +11,7 @@ from feat_pipeline.commands.parser import Commands, add_command, add_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
 from feat_pipeline.network import LOOPBACK, is_loopback
-from feat_pipeline.runs.options.shared import DetectorOptions
+from feat_pipeline.options.shared import DetectorOptions
 
 _PORT = 7860
 

@@ -8,7 +8,7 @@ from typing import Any
 from feat_pipeline.commands.parser import Commands, add_command, add_options, read_options
 from feat_pipeline.commands.printing import print_paths, print_table, say
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
-from feat_pipeline.runs.options.backends import ComparisonOptions
+from feat_pipeline.options.backends import ComparisonOptions
 from feat_pipeline.version import __version__
 
 

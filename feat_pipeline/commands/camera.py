@@ -11,10 +11,10 @@ from typing import Any
 
 from feat_pipeline.commands.parser import Commands, add_command, add_options, read_options
 from feat_pipeline.commands.printing import say
+from feat_pipeline.declared import Options
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, OutputError, UsageError
 from feat_pipeline.network import FREE_PORT, LOOPBACK, is_loopback
-from feat_pipeline.options import Options
-from feat_pipeline.runs.options import shared
+from feat_pipeline.options import shared
 from feat_pipeline.sources.frame import PathLike, input_name
 
 

@@ -7,7 +7,7 @@ import argparse
 from analysis import filenames
 from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results
-from feat_pipeline.runs.options.combine import CombineOptions
+from feat_pipeline.options.combine import CombineOptions
 
 
 def add(commands: Commands) -> None:

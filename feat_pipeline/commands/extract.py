@@ -14,7 +14,7 @@ from feat_pipeline.commands.parser import (
     read_options,
 )
 from feat_pipeline.commands.printing import conclude, print_paths
-from feat_pipeline.runs.options.extract import ExtractOptions
+from feat_pipeline.options.extract import ExtractOptions
 
 
 def add(commands: Commands) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import say
 from feat_pipeline.errors import EXIT_DONE
-from feat_pipeline.runs.options.fit import FitOptions
-from feat_pipeline.runs.options.shared import TABLE_HELP
+from feat_pipeline.options.fit import FitOptions
+from feat_pipeline.options.shared import TABLE_HELP
 
 
 def add(commands: Commands) -> None:

@@ -7,7 +7,7 @@ import argparse
 from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_paths, say
 from feat_pipeline.errors import EXIT_DONE
-from feat_pipeline.runs.options.generate import GenerateOptions
+from feat_pipeline.options.generate import GenerateOptions
 
 
 def add(commands: Commands) -> None:

@@ -15,7 +15,7 @@ from feat_pipeline.commands.parser import (
 )
 from feat_pipeline.commands.printing import conclude, print_paths
 from feat_pipeline.errors import UsageError
-from feat_pipeline.runs.options.openface import OpenFaceOptions
+from feat_pipeline.options.openface import OpenFaceOptions
 
 
 def add(commands: Commands) -> None:

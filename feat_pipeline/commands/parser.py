@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import MISSING
 from typing import Any, TypeAlias
 
+from feat_pipeline.declared import Declared, Options, declarations
 from feat_pipeline.errors import UsageError
-from feat_pipeline.options import Declared, Options, declarations
-from feat_pipeline.runs.options.shared import VIDEOS, Videos
+from feat_pipeline.options.shared import VIDEOS, Videos
 from feat_pipeline.sources.sampling import read_sampling
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers returns

@@ -15,7 +15,7 @@ from feat_pipeline.commands.parser import (
 )
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.models import SHIPPED
-from feat_pipeline.runs.options.predict import PredictOptions
+from feat_pipeline.options.predict import PredictOptions
 
 
 def add(commands: Commands) -> None:

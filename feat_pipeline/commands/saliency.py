@@ -14,7 +14,7 @@ from feat_pipeline.commands.parser import (
     read_options,
 )
 from feat_pipeline.commands.printing import conclude, print_paths, say
-from feat_pipeline.runs.options.saliency import SaliencyOptions
+from feat_pipeline.options.saliency import SaliencyOptions
 
 
 def add(commands: Commands) -> None:

@@ -15,7 +15,7 @@ from feat_pipeline.commands.parser import (
 )
 from feat_pipeline.commands.printing import conclude, print_paths, say
 from feat_pipeline.errors import UsageError
-from feat_pipeline.runs.options.series import SeriesOptions
+from feat_pipeline.options.series import SeriesOptions
 
 
 def add(commands: Commands) -> None:

@@ -7,8 +7,8 @@ import argparse
 from analysis import filenames
 from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_results, say
-from feat_pipeline.runs.options.shared import TABLE_HELP
-from feat_pipeline.runs.options.surrogate import SurrogateOptions
+from feat_pipeline.options.shared import TABLE_HELP
+from feat_pipeline.options.surrogate import SurrogateOptions
 
 
 def add(commands: Commands) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from analysis.filenames import AUS_CSV
 from feat_pipeline.commands.parser import Commands, add_command, add_options, add_output, read_options
 from feat_pipeline.commands.printing import print_paths, say
+from feat_pipeline.declared import declarations
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError, require
 from feat_pipeline.models import LOADERS, trainable
-from feat_pipeline.options import declarations
-from feat_pipeline.runs.options.train import GanOptions, ModelSettings, TrainOptions
+from feat_pipeline.options.train import GanOptions, ModelSettings, TrainOptions
 from feat_pipeline.sources.frame import input_name
 
 GAN = "gan"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from feat_pipeline.declared import Options, option
 from feat_pipeline.errors import UsageError
-from feat_pipeline.options import Options, option
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.autable import AUTable
 from analysis.backends import Agreement, compare_all
+from feat_pipeline.declared import takes
 from feat_pipeline.detect import make_detector
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
 from feat_pipeline.extract import BACKENDS, available_backends, make_extractor
 from feat_pipeline.extract.engine.chunks import plan
 from feat_pipeline.extract.measure import BATCH_FRAMES, Measured, face_rows, make_table
 from feat_pipeline.files import named_errors
-from feat_pipeline.options import takes
+from feat_pipeline.options.backends import ComparisonOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.options.backends import ComparisonOptions
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling

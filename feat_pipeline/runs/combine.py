@@ -10,13 +10,13 @@ import numpy as np
 
 from analysis import filenames
 from analysis.prediction_columns import probability_column
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import load_model, model_name, model_path
 from feat_pipeline.models.ensemble import Ensemble, saved_files, vote_weights
-from feat_pipeline.options import takes
+from feat_pipeline.options.combine import CombineOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.combine import CombineOptions
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import filenames
-from feat_pipeline.options import takes
+from feat_pipeline.declared import takes
+from feat_pipeline.options.compare import CompareOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
-from feat_pipeline.runs.options.compare import CompareOptions
 from feat_pipeline.runs.results import write_result
 from feat_pipeline.sources.frame import PathLike
 

@@ -12,16 +12,16 @@ import numpy as np
 from analysis import filenames
 from analysis.errors import ModelError
 from analysis.prediction_columns import FACE, PLACE, explanation_line, prediction_columns, prediction_row
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract.tally import NOT_MEASURED
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import load_model, model_name
 from feat_pipeline.models.protocol import is_explainable
-from feat_pipeline.options import takes
+from feat_pipeline.options.explain import ExplainOptions
 from feat_pipeline.output.folder import OutputFolder, model_copies
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.options.explain import ExplainOptions
 from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.weights.shipped import models_dir

@@ -15,6 +15,7 @@ import numpy as np
 from analysis import filenames
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable.write import write_tables
+from feat_pipeline.declared import takes
 from feat_pipeline.detect import DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, require
 from feat_pipeline.extract import BACKENDS, choose_backend, make_extractor
@@ -23,11 +24,10 @@ from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, me
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows, remove_leftovers
 from feat_pipeline.extract.measure import make_table
 from feat_pipeline.files import named_errors
-from feat_pipeline.options import takes
+from feat_pipeline.options.extract import ExtractOptions
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.runs.options.extract import ExtractOptions
 from feat_pipeline.sources.frame import PathLike, Skipped
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
 from analysis.errors import FitError
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
-from feat_pipeline.options import takes
+from feat_pipeline.options.fit import FitOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.fit import FitOptions
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis import filenames
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import UsageError
 from feat_pipeline.generator.model import FaceGenerator, face_grid, packed_png
-from feat_pipeline.options import takes
+from feat_pipeline.options.generate import GenerateOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.generate import GenerateOptions
 
 GRID = "grid.png"
 OUTPUTS = ("faces/*.png", GRID, "faces.csv", filenames.RUN)

@@ -17,6 +17,7 @@ from analysis import filenames
 from analysis.autable import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS, AUTable
 from analysis.errors import TableError
 from analysis.facs import canonical_emotion
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract.backends.openface_pictures import (
     AU_COLUMNS,
@@ -36,11 +37,10 @@ from feat_pipeline.extract.backends.openface_tool import (
 )
 from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.files import named_errors
-from feat_pipeline.options import takes
+from feat_pipeline.options.openface import OpenFaceOptions
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.runs.options.openface import OpenFaceOptions
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video

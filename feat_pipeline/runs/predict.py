@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
 from analysis.prediction_columns import TEXT
+from feat_pipeline.declared import takes
 from feat_pipeline.models import model_name
-from feat_pipeline.options import takes
+from feat_pipeline.options.predict import PredictOptions
 from feat_pipeline.output.folder import OutputFolder, model_copies, slug
 from feat_pipeline.output.pictures import FOLDERS, PicturesWriter
 from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.runs.options.predict import PredictOptions
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos, read_frame
 from feat_pipeline.sources.sampling import Sampling

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import filenames
 from analysis.results import load_result
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import load_model, model_name, model_path
 from feat_pipeline.models.protocol import is_explainable
-from feat_pipeline.options import takes
+from feat_pipeline.options.saliency import SaliencyOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import Predicted, Predictor
 from feat_pipeline.progress import progress
-from feat_pipeline.runs.options.saliency import SaliencyOptions
 from feat_pipeline.runs.saliency_faces import NO_CONTRIBUTIONS, FaceAttributions
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import RegionCorrelation

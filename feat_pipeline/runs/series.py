@@ -14,13 +14,13 @@ import numpy as np
 from analysis import filenames
 from analysis.errors import ModelError
 from analysis.prediction_columns import LABEL, emotion_of, probability_column
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
 from feat_pipeline.models.protocol import AuModel, looks_at_aus
-from feat_pipeline.options import takes
+from feat_pipeline.options.series import SeriesOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.series import SeriesOptions
 from feat_pipeline.runs.results import backend_of
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos

@@ -10,13 +10,13 @@ import numpy as np
 
 from analysis import filenames
 from analysis.prediction_columns import FACE, PICTURE, explanation_line
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.options import takes
+from feat_pipeline.options.surrogate import SurrogateOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.labelled import check_draws, labelled
-from feat_pipeline.runs.options.surrogate import SurrogateOptions
 from feat_pipeline.runs.results import backend_of, write_result
 from feat_pipeline.sources.frame import PathLike
 

@@ -14,15 +14,15 @@ from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.held_out import HeldOut, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
+from feat_pipeline.declared import takes
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError, require
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import LOADERS, TRAINED_WITH, load_model, model_class, trainable
 from feat_pipeline.models.protocol import EmotionModel, TrainableModel, has_recipe, is_trainable
-from feat_pipeline.options import takes
+from feat_pipeline.options.train import TrainOptions
 from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.train import TrainOptions
 from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike

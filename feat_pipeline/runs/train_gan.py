@@ -14,6 +14,7 @@ from analysis import filenames
 from feat_pipeline.datasets.faces import LabelledFaces
 from feat_pipeline.datasets.held_out import LEARNED
 from feat_pipeline.datasets.read import read_faces
+from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError
 from feat_pipeline.files import named_errors
 from feat_pipeline.generator.adversarial import GanRecipe, train_networks
@@ -28,9 +29,8 @@ from feat_pipeline.generator.model import (
     packed_png,
 )
 from feat_pipeline.generator.nets import Discriminator, Generator
-from feat_pipeline.options import takes
+from feat_pipeline.options.train import GanOptions
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.options.train import GanOptions
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.training.batches import pick_device
 from feat_pipeline.training.recipe import Examples

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from feat_pipeline.commands.parser import add_options, read_options
+from feat_pipeline.declared import Options, option, required
 from feat_pipeline.errors import UsageError
-from feat_pipeline.options import Options, option, required
-from feat_pipeline.runs.options.shared import Videos
+from feat_pipeline.options.shared import Videos
 from feat_pipeline.sources.sampling import Sampling
 
 REGISTRY = {"fast": 1}

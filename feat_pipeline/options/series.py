@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from feat_pipeline.declared import option
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models import DEFAULT_MODELS
-from feat_pipeline.options import option
-from feat_pipeline.runs.options import shared
-from feat_pipeline.runs.options.shared import Videos
+from feat_pipeline.options import shared
+from feat_pipeline.options.shared import Videos
 from feat_pipeline.sources.frame import PathLike
 
 

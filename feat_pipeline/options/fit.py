@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from feat_pipeline.options import Options, option
-from feat_pipeline.runs.options import shared
+from feat_pipeline.declared import Options, option
+from feat_pipeline.options import shared
 from feat_pipeline.sources.frame import PathLike
 
 

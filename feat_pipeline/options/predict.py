@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feat_pipeline.options import option
+from feat_pipeline.declared import option
+from feat_pipeline.options.shared import Asked, Videos
 from feat_pipeline.output.drawing import Drawing
-from feat_pipeline.runs.options.shared import Asked, Videos
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feat_pipeline.options import Options, required
-from feat_pipeline.runs.options import shared
+from feat_pipeline.declared import Options, required
+from feat_pipeline.options import shared
 from feat_pipeline.sources.frame import PathLike
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from feat_pipeline.declared import Options, option, required
 from feat_pipeline.models import DEFAULT_MODELS
-from feat_pipeline.options import Options, option, required
-from feat_pipeline.runs.options import shared
+from feat_pipeline.options import shared
 from feat_pipeline.saliency import BASELINES, METHODS
 from feat_pipeline.sources.frame import PathLike
 

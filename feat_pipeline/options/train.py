@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from feat_pipeline.declared import Options, option
 from feat_pipeline.detect import DETECTORS
 from feat_pipeline.errors import UsageError
 from feat_pipeline.models.views import VIEWS
-from feat_pipeline.options import Options, option
-from feat_pipeline.runs.options import shared
+from feat_pipeline.options import shared
 from feat_pipeline.sources.frame import PathLike
 
 _FACES, _TRAINING = "faces", "training"

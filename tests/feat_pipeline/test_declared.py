@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from feat_pipeline.declared import Options, option, required, takes
 from feat_pipeline.errors import UsageError
-from feat_pipeline.options import Options, option, required, takes
 
 
 @dataclass(frozen=True, kw_only=True)

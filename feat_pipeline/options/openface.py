@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from feat_pipeline.declared import Options, option
 from feat_pipeline.extract.backends.openface_tool import STALLED_S
-from feat_pipeline.options import Options, option
-from feat_pipeline.runs.options import shared
+from feat_pipeline.options import shared
 from feat_pipeline.sources.frame import PathLike
 
 

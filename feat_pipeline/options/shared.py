@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from feat_pipeline.declared import Options, option
 from feat_pipeline.detect import DEFAULT_DETECTOR, DETECTORS
 from feat_pipeline.errors import UsageError
 from feat_pipeline.extract import DETECT_EVERY_S
 from feat_pipeline.models import DEFAULT_MODELS
-from feat_pipeline.options import Options, option
 from feat_pipeline.sources.frame import PathLike
 from feat_pipeline.sources.sampling import Sampling
 
