@@ -16,7 +16,7 @@ from feat_pipeline.extract import BACKENDS, FaceAUs, make_extractor
 from feat_pipeline.extract.measure import NO_FACE, FaceRow, Measured, face_rows, make_table, measure_chunks
 from feat_pipeline.faces.crops import CROP_PX, FaceCrops
 from feat_pipeline.models import DEFAULT_MODELS, load_model, model_name
-from feat_pipeline.models.protocol import EmotionModel, is_explainable, looks_at_aus
+from feat_pipeline.models.protocol import OF_AUS, EmotionModel, is_explainable, lacking, looks_at_aus
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import from_array, read_photo
 
@@ -265,7 +265,12 @@ def _add_answers(
                 face.probabilities[name] = dict(explanation.probabilities)
                 face.explanations[name] = explanation
         return
-    for face, row in zip(faces, model.predict_proba(_shown(model, table, crops)), strict=True):
+    answers, expected = model.predict_proba(_shown(model, table, crops)), (len(faces), len(model.classes_))
+    if np.shape(answers) != expected:
+        raise ModelError(
+            f"model {name}: predict_proba gave an array of shape {np.shape(answers)}, expected {expected}"
+        )
+    for face, row in zip(faces, answers, strict=True):
         if not np.isnan(row).any():
             face.probabilities[name] = dict(zip(map(str, model.classes_), map(float, row), strict=True))
 
@@ -285,6 +290,8 @@ def _load_models(specs: Sequence[PathLike]) -> dict[str, EmotionModel]:
         if name in models:
             raise UsageError(f"model {os.fspath(spec)}: another model is named {name} too; rename its folder")
         models[name] = load_model(spec)
+        if looks_at_aus(models[name]) and (missing := lacking(models[name], OF_AUS)):
+            raise ModelError(f"model {name}: it looks at AUs and lacks {', '.join(missing)}; see AuModel")
     return models
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+from feat_pipeline.errors import FeatPipelineError, UnavailableError
+
+T = TypeVar("T")
 
 
 def with_registered(own: Mapping[str, str], group: str, what: str) -> dict[str, str]:
@@ -59,6 +63,30 @@ def resolve_registered(entry: str) -> Any:
         raise ImportError(
             f"{entry} cannot be loaded ({error_text(error)}); update or remove the package that brings it"
         ) from error
+
+
+def made_of(factory: Callable[..., T], what: str, **options: object) -> T:
+    """Build what a registered class makes, whoever wrote it.
+
+    Parameters
+    ----------
+    factory : callable
+    what : str
+        How it is called in the error, such as ``'backend mine'``.
+    **options
+        Its keyword arguments.
+
+    Raises
+    ------
+    UnavailableError
+        It raised something that this package does not raise on purpose.
+    """
+    try:
+        return factory(**options)
+    except FeatPipelineError:
+        raise
+    except Exception as error:  # the code of another package may raise anything
+        raise UnavailableError(f"{what} cannot be made ({error_text(error)})") from error
 
 
 def error_text(error: Exception) -> str:

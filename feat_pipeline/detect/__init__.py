@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from feat_pipeline.errors import InputError, UnavailableError, UsageError
-from feat_pipeline.registry import resolve
+from feat_pipeline.registry import made_of, resolve_registered
 
 DETECTORS: dict[str, str] = {
     "mtcnn": "feat_pipeline.detect.mtcnn:MtcnnDetector",
@@ -88,14 +88,24 @@ def make_detector(name: str, **options: Any) -> FaceDetector:
     """
     if name not in DETECTORS:
         raise UsageError(f"detector: expected one of {', '.join(DETECTORS)}, got {name!r}")
-    factory = resolve(DETECTORS[name])
+    factory = _class_of(name)
     known = list(inspect.signature(factory).parameters)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise UsageError(
             f"detector {name}: unknown option {', '.join(unknown)}; it takes {', '.join(known) or 'none'}"
         )
-    return factory(**options)
+    detector: FaceDetector = made_of(factory, f"detector {name}", **options)
+    if not hasattr(detector, "detect"):
+        raise UnavailableError(f"detector {name}: {DETECTORS[name]} has no method detect; see FaceDetector")
+    return detector
+
+
+def _class_of(name: str) -> Any:
+    try:
+        return resolve_registered(DETECTORS[name])
+    except ImportError as error:
+        raise UnavailableError(f"detector {name}: {error}") from error
 
 
 def available_detectors() -> list[DetectorStatus]:
@@ -109,8 +119,8 @@ def available_detectors() -> list[DetectorStatus]:
     statuses = []
     for name in DETECTORS:
         try:
-            factory = resolve(DETECTORS[name])
-            (factory.check if hasattr(factory, "check") else factory)()
+            factory = _class_of(name)
+            made_of(factory.check if hasattr(factory, "check") else factory, f"detector {name}")
         except UnavailableError as error:
             statuses.append(DetectorStatus(name, False, str(error)))
         else:

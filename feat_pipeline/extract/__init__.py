@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from feat_pipeline.errors import UnavailableError, UsageError
-from feat_pipeline.registry import error_text, resolve, resolve_registered, with_registered
+from feat_pipeline.registry import error_text, made_of, resolve, resolve_registered, with_registered
 
 if TYPE_CHECKING:
     from feat_pipeline.detect import Detection
 
 ENTRY_POINTS = "feat_pipeline.backends"
+#: What a built backend has.
+_OFFERED = ("name", "version", "scale", "au_columns", "extra_columns", "extract")
 DETECT_EVERY_S = 0.25  # of videos; see feat_pipeline.extract.between
 
 # Name -> class. Installed packages add theirs by an entry point of this group.
@@ -140,7 +142,14 @@ def make_extractor(name: str = "auto") -> AUExtractor:
     name = choose_backend()[0] if name == "auto" else name
     if name not in BACKENDS:
         raise UsageError(f"backend: expected auto or one of {', '.join(BACKENDS)}, got {name!r}")
-    return _class_of(name)()
+    made = made_of(_class_of(name), f"backend {name}")
+    missing = [part for part in _OFFERED if not hasattr(made, part)]
+    if missing:
+        raise UnavailableError(
+            f"backend {name}: {BACKENDS[name]} lacks {', '.join(missing)}, which every AU backend offers; "
+            "update or remove the package that brings it"
+        )
+    return made
 
 
 def available_backends() -> list[BackendStatus]:

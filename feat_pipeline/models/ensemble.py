@@ -16,6 +16,7 @@ from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.files import named_errors
 from feat_pipeline.models import MODEL_FILE, load_model
 from feat_pipeline.models.base import DAMAGED, WEIGHTS_FILE, check_fitted, is_fitted
+from feat_pipeline.models.network_file import NETWORK_FILE
 from feat_pipeline.models.protocol import AuModel, EmotionModel, can_be_trained, looks_at_aus
 from feat_pipeline.sources.frame import PathLike
 
@@ -218,7 +219,7 @@ class Ensemble:
         names = []
         for name, member in self.members.items():
             nested = member.files() if isinstance(member, Ensemble) else []
-            names += [f"{name}/{file}" for file in (MODEL_FILE, WEIGHTS_FILE, *nested)]
+            names += [f"{name}/{file}" for file in (MODEL_FILE, WEIGHTS_FILE, NETWORK_FILE, *nested)]
         return names
 
     @property
@@ -291,7 +292,7 @@ def saved_files(path: PathLike) -> list[str]:
         for name, digest in members.items():
             if _NAME.fullmatch(name) and _digest(folder / name / MODEL_FILE) == digest:
                 nested = saved_files(folder / name)
-                names += [f"{name}/{file}" for file in (MODEL_FILE, WEIGHTS_FILE, *nested)]
+                names += [f"{name}/{file}" for file in (MODEL_FILE, WEIGHTS_FILE, NETWORK_FILE, *nested)]
     except (OSError, *DAMAGED):
         pass  # what cannot be told to be a member's stays
     return names

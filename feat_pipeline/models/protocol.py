@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What a class must offer to be a model; `classes_` comes with fitting.
 OFFERED = ("consumes", "explains", "predict_proba", "save", "load")
+#: Of a model that looks at AUs, see `AuModel`.
+OF_AUS = ("feature_names_in_", "backend_", "scale_")
 #: And to be one that can be trained.
 FOR_TRAINING = ("fit", "settings", "fit_options")
 
@@ -231,6 +233,6 @@ def can_be_trained(model: EmotionModel) -> TypeGuard[TrainableModel]:
     return is_trainable(type(model))
 
 
-def lacking(kind: type, offered: Sequence[str] = OFFERED) -> list[str]:
-    """Name what a class does not offer of what it should."""
+def lacking(kind: object, offered: Sequence[str] = OFFERED) -> list[str]:
+    """Name what a class, or a model, does not offer of what it should."""
     return [name for name in offered if not hasattr(kind, name)]

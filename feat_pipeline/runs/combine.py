@@ -71,7 +71,7 @@ def combine(
     names = [model_name(model) for model in models]
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError(f"models: expected two or more of different names, got {', '.join(names) or 'none'}")
-    _check_apart(models, names, Path(out))
+    _check_apart(models, Path(out))
     log = RunLog("combine", {"models": [str(model) for model in models], **chosen.parameters()})
     members = {name: load_model(model) for name, model in zip(names, models, strict=True)}
     ensemble = Ensemble(members, weights=weights, common=chosen.common)
@@ -87,13 +87,14 @@ def combine(
     return ensemble, notes
 
 
-def _check_apart(models: Sequence[PathLike], names: Sequence[str], out: Path) -> None:
-    """Refuse to put the copy of a member where the member itself lies."""
-    for model, name in zip(models, names, strict=True):
-        if model_path(model).resolve().parent == (out / name).resolve():
+def _check_apart(models: Sequence[PathLike], out: Path) -> None:
+    """Refuse to write over a member: it lies in the folder that is written, or below it."""
+    for model in models:
+        lies = model_path(model).resolve().parent
+        if out.resolve() in (lies, *lies.parents):
             raise UsageError(
-                f"out: {out / name} is one of the models themselves, and its copy would take its place; "
-                f"name another folder with --out"
+                f"out: {lies} is one of the models themselves, and what is written into {out} would take "
+                f"its place; name another folder with --out"
             )
 
 

@@ -109,6 +109,16 @@ def test_a_member_is_not_replaced_by_its_own_copy(members, tmp_path, capsys):
     assert files(members) == before
 
 
+def test_an_ensemble_is_no_member_of_itself(members, tmp_path, capsys):
+    out = tmp_path / "vote"
+    assert run(members, out) == 0
+    before = files(out)
+    capsys.readouterr()
+    assert main(["combine", str(members / "fine"), str(out), "--out", str(out), "--overwrite"]) == 2
+    assert f"out: {out} is one of the models themselves" in capsys.readouterr().err
+    assert files(out) == before
+
+
 def test_what_does_not_go_together_is_named(members, tmp_path, capsys):
     classes = load_model(members / "coarse").classes_
     given = answers(members, coarse=np.full((2, len(classes)), 1 / len(classes)))
