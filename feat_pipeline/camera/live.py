@@ -174,7 +174,7 @@ class _Loop:
         except InputError as error:  # whatever one picture does to a detector, the next comes
             found, searched = [], False
             self._note(str(error))
-        faces = self._follower.update(frame.time_s, found)
+        faces = self._follower.update(frame.time_s, found, frame.rgb)
         for covered in self._cover.add(frame, faces, searched=searched):
             self._picture = self._painter.paint(covered)
             self._view.show(self._picture, frame.time_s, faces)

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.boxes import box_iou
 from feat_pipeline.detect import Detection
+from feat_pipeline.faces.appearance import CutDetector, thumbnail
 from feat_pipeline.sources.frame import Frame, Skipped
 
 #: Two boxes are one face that moved where they share at least this part of their union.
@@ -39,8 +40,10 @@ def find_faces(frames: Sequence[Frame], detect: Callable[[Frame], Found], every_
     and points between are interpolated over time, with the lower confidence of both. Where they do not, the
     frame in the middle is looked at too, and so on: a face that comes, goes or moves fast is found as if
     every frame had been looked at. A face that shows for less than `every_s` between two looks is missed.
+    No face is interpolated across a hard cut.
     """
     found: list[Found | None] = [None] * len(frames)
+    shots = _shots(frames) if every_s > 0 else np.zeros(len(frames), dtype=np.int64)
 
     def look(i: int) -> Found:
         if found[i] is None:
@@ -50,7 +53,7 @@ def find_faces(frames: Sequence[Frame], detect: Callable[[Frame], Found], every_
     def fill(a: int, b: int) -> None:
         if b - a < 2:
             return
-        pairs = same_faces(look(a), look(b))
+        pairs = same_faces(look(a), look(b)) if shots[a] == shots[b] else None
         if pairs is None:
             middle = (a + b) // 2
             look(middle)
@@ -70,6 +73,12 @@ def find_faces(frames: Sequence[Frame], detect: Callable[[Frame], Found], every_
             fill(last, i)
             last = i
     return [look(i) for i in range(len(frames))]
+
+
+def _shots(frames: Sequence[Frame]) -> np.ndarray:
+    """Return the number of each frame's shot, shape (n,)."""
+    cuts = CutDetector()
+    return np.cumsum([cuts.update(thumbnail(frame.rgb)) for frame in frames], dtype=np.int64)
 
 
 def _reaches(frames: Sequence[Frame], last: int, i: int, every_s: float) -> bool:

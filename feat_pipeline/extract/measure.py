@@ -12,6 +12,7 @@ import numpy as np
 from feat_pipeline.errors import UnavailableError
 from feat_pipeline.extract import FaceAUs
 from feat_pipeline.extract.between import find_faces
+from feat_pipeline.faces.appearance import FrameLooks
 from feat_pipeline.sources.frame import Frame, Skipped
 
 if TYPE_CHECKING:
@@ -101,6 +102,13 @@ def face_rows(item: Measured) -> list[FaceRow]:
     """Return one row per face for `make_table`."""
     frame = item.frame
     return [(frame.path, frame.index, frame.time_s, i, face) for i, face in enumerate(item.faces)]
+
+
+def looks_of(item: Measured) -> FrameLooks:
+    """Return how a frame and its faces look, for `FaceTracker`."""
+    boxes = np.array([face.box_xyxy for face in item.faces]).reshape(-1, 4)
+    landmarks = np.array([face.landmarks for face in item.faces]).reshape(len(boxes), LANDMARKS, 2)
+    return FrameLooks.of(item.frame.rgb, boxes, landmarks)
 
 
 def make_table(rows: Sequence[FaceRow], extractor: AUExtractor, **extra: Any) -> AUTable:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feat_pipeline.faces.appearance import FrameLooks
 from feat_pipeline.faces.track import MAX_GAP_S, FaceTracker
 from feat_pipeline.models.protocol import EmotionModel, is_explainable
 from feat_pipeline.predict import FacePrediction
@@ -81,7 +82,9 @@ class Follower:
         self._max_gap_s = max_gap_s
         self._states: dict[int, _State] = {}
 
-    def update(self, time_s: float, faces: Sequence[FacePrediction]) -> list[FollowedFace]:
+    def update(
+        self, time_s: float, faces: Sequence[FacePrediction], rgb: np.ndarray | None = None
+    ) -> list[FollowedFace]:
         """Follow the faces of the next frame.
 
         Parameters
@@ -89,6 +92,8 @@ class Follower:
         time_s : float
             Not before that of the frame before.
         faces : sequence of FacePrediction
+        rgb : ndarray of uint8, shape (height, width, 3), optional
+            The frame; without it no cut is found, and ids go by the faces' places alone.
 
         Returns
         -------
@@ -103,8 +108,9 @@ class Follower:
         if not faces:
             return []
         boxes, landmarks = (np.array([getattr(f, name) for f in faces]) for name in ("box_xyxy", "landmarks"))
+        looks = None if rgb is None else FrameLooks.of(rgb, boxes, landmarks)
         followed = []
-        for number, face in zip(self._tracker.update(time_s, boxes, landmarks), faces, strict=True):
+        for number, face in zip(self._tracker.update(time_s, boxes, landmarks, looks), faces, strict=True):
             state = self._states.setdefault(number, _State(self._models))
             state.take(time_s, face)
             followed.append(state.show(number, face))

@@ -98,7 +98,7 @@ class VideoPrediction:
                 if isinstance(source, Skipped):
                     yield FilmFrame(source.frame, float("nan"), [], item)
                     continue
-                faces = follower.update(source.time_s, found)
+                faces = follower.update(source.time_s, found, source.rgb)
                 searched = isinstance(item, Predicted) or item.reason == NO_FACE
                 draw(source, faces, searched)
                 yield FilmFrame(source.index, source.time_s, faces, item)

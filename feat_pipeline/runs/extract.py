@@ -20,7 +20,7 @@ from feat_pipeline.detect import DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, require
 from feat_pipeline.extract import BACKENDS, choose_backend, make_extractor
 from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan
-from feat_pipeline.extract.engine.processes import Setup, Task, measure_here, measure_in_processes
+from feat_pipeline.extract.engine.processes import LOOK, Setup, Task, measure_here, measure_in_processes
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows, remove_leftovers
 from feat_pipeline.extract.measure import make_table
 from feat_pipeline.files import named_errors
@@ -260,10 +260,13 @@ class _Job:
 
 def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """Add ``face_id``, chunk after chunk, so that a face keeps its number throughout its input."""
+    from feat_pipeline.faces.appearance import FrameLooks
     from feat_pipeline.faces.track import FaceTracker, gap_bound
 
     current, tracker = "", FaceTracker()
-    for rows in chunks:
+    for chunk in chunks:
+        rows = chunk.drop(columns=LOOK, errors="ignore")
+        packed = chunk[LOOK].tolist() if LOOK in chunk else None
         name, frame = rows["input"].to_numpy(), rows["frame"].to_numpy()
         times_s = rows["time_s"].to_numpy()
         x, y, w, h = rows[["x", "y", "w", "h"]].to_numpy().T
@@ -275,7 +278,8 @@ def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             if name[a] != current:
                 current = name[a]
                 tracker = FaceTracker(gap_bound(times_s[name == current]))
-            ids += tracker.update(float(times_s[a]), boxes_xyxy[a:b], landmarks[a:b])
+            looks = None if packed is None else FrameLooks.from_bytes(packed[a:b])
+            ids += tracker.update(float(times_s[a]), boxes_xyxy[a:b], landmarks[a:b], looks)
         yield rows.assign(face_id=ids)
 
 

@@ -12,9 +12,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from feat_pipeline.extract.engine.chunks import Chunk, Photos
+from feat_pipeline.extract.engine.chunks import Chunk, Photos, Stretch
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows
-from feat_pipeline.extract.measure import Measured, face_rows, make_table, measure_chunks
+from feat_pipeline.extract.measure import FaceRow, Measured, face_rows, looks_of, make_table, measure_chunks
 from feat_pipeline.extract.tally import Tally
 from feat_pipeline.registry import resolve
 from feat_pipeline.sources.frame import Skipped, input_name
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Task = tuple[str, Chunk]
 Keep = Callable[[str, "pd.DataFrame", Tally], None]
+LOOK = "look"
+"""Column of what was measured of videos: how each face and its frame look, which tells who is who."""
 CRASHED = "the process that measured it died (a crash in a decoder, or too little memory)"
 
 
@@ -70,20 +72,27 @@ def measure_here(
     found = measure_chunks(sources, detector, extractor, detect_every_s=setup.detect_every_s)
     current: Task | None = None
     rows: list[tuple[Any, ...]] = []
+    looks: list[bytes] = []
     tally = Tally()
     for task, batch in found:
         if current is not None and task is not current:
-            keep(current[0], make_table(rows, extractor).frame, tally)
+            keep(current[0], _table(rows, looks, extractor), tally)
             yield current
-            rows, tally = [], Tally()
+            rows, looks, tally = [], [], Tally()
         current = task
         for item in batch:
             tally.add(item)
             if isinstance(item, Measured):
                 rows += face_rows(item)
+                looks += looks_of(item).to_bytes() if isinstance(task[1], Stretch) else []
     if current is not None:
-        keep(current[0], make_table(rows, extractor).frame, tally)
+        keep(current[0], _table(rows, looks, extractor), tally)
         yield current
+
+
+def _table(rows: Sequence[FaceRow], looks: Sequence[bytes], extractor: AUExtractor) -> pd.DataFrame:
+    frame = make_table(rows, extractor).frame
+    return frame.assign(**{LOOK: looks}) if looks else frame
 
 
 def measure_in_processes(

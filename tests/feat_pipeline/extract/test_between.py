@@ -109,3 +109,13 @@ def test_points_that_one_look_lacks_are_not_made_up():
 
 def test_no_frame_has_no_face():
     assert find_faces([], lambda frame: [], 0.25) == []
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_no_face_is_interpolated_across_a_cut(cut):
+    rng = np.random.default_rng(4)
+    one, other = (rng.integers(0, 255, (18, 32, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1) for _ in "ab")
+    truth = [[face(10)] if i < cut else [face(18)] for i in range(11)]
+    detector = Detector(truth)
+    frames = [Frame(one if i < cut else other, "film", i, i / 40) for i in range(11)]
+    assert lefts(find_faces(frames, detector, 0.25)) == lefts(truth)

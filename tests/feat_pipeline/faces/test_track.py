@@ -1,7 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.faces.appearance import FrameLooks
 from feat_pipeline.faces.track import FaceTracker, gap_bound
 from feat_pipeline.sources.videos import read_video
 
@@ -165,3 +167,70 @@ def test_a_gap_of_a_video_that_is_looked_at_seldom_may_be_longer():
     assert gap_bound(np.arange(90) / 30) == 2.0
     assert gap_bound(np.array([0.0, 4.0, 8.0, 8.0, 12.0])) == 10.0
     assert gap_bound(np.array([7.0])) == gap_bound(np.empty(0)) == 2.0
+
+
+def textured(seed, size=(136, 136)):
+    """A head's pixels: blots by which it is known."""
+    noise = np.random.default_rng(seed).normal(0, 1, (*size, 3))
+    blots = cv2.GaussianBlur(noise, (0, 0), 8)
+    return np.clip(128 + 50 * blots / blots.std(), 0, 255).astype(np.uint8)
+
+
+def picture(background, faces):
+    """A frame of blots with faces at (x, y), and their boxes."""
+    rgb = textured(100 + background, (240, 400))
+    boxes = []
+    for seed, x, y in faces:
+        rgb[y - 20 : y + 116, x - 20 : x + 116] = textured(seed)
+        boxes.append([x, y, x + 96, y + 96])
+    return rgb, np.array(boxes, float)
+
+
+def ids_of(shots, step_s=0.04, frames=10):
+    """Ids in the last frame of each shot; every shot lasts for some frames."""
+    tracker, last, i = FaceTracker(), [], 0
+    for shot in shots:
+        rgb, boxes = picture(*shot)
+        for _ in range(frames):
+            unknown = np.full((len(boxes), 68, 2), np.nan)
+            ids = tracker.update(i * step_s, boxes, None, FrameLooks.of(rgb, boxes, unknown))
+            i += 1
+        last.append(ids)
+    return last
+
+
+A, B = 1, 2
+
+
+def test_another_person_at_the_same_place_after_a_cut_is_another():
+    assert ids_of([(0, [(A, 150, 70)]), (1, [(B, 150, 70)])]) == [[0], [1]]
+
+
+def test_two_who_change_sides_at_a_cut_keep_their_ids():
+    sides, changed = [(A, 50, 70), (B, 250, 70)], [(B, 50, 70), (A, 250, 70)]
+    assert ids_of([(0, sides), (1, changed)]) == [[0, 1], [1, 0]]
+
+
+def test_two_who_change_sides_in_the_same_room_keep_their_ids():
+    sides, changed = [(A, 50, 70), (B, 250, 70)], [(B, 50, 70), (A, 250, 70)]
+    assert ids_of([(0, sides), (0, changed)]) == [[0, 1], [1, 0]]
+
+
+def test_a_person_who_comes_back_after_the_reverse_shot_has_the_id_of_before():
+    assert ids_of([(0, [(A, 150, 70)]), (1, [(B, 90, 60)]), (0, [(A, 152, 71)])]) == [[0], [1], [0]]
+
+
+def test_nobody_is_taken_for_who_stood_there_before_the_cut_but_one():
+    assert ids_of([(0, [(A, 150, 70)]), (1, []), (2, [(B, 150, 70)])], frames=5) == [[0], [], [1]]
+
+
+def test_a_flash_changes_no_id():
+    rgb, boxes = picture(0, [(A, 150, 70)])
+    unknown, white = np.full((1, 68, 2), np.nan), np.full_like(rgb, 255)
+    tracker = FaceTracker()
+    frames = [rgb] * 5 + [white] * 2 + [rgb] * 5
+    ids = [
+        tracker.update(i / 25, boxes, None, FrameLooks.of(seen, boxes, unknown))
+        for i, seen in enumerate(frames)
+    ]
+    assert ids == [[0]] * 12 and tracker.cuts == 0

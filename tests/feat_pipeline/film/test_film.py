@@ -308,3 +308,14 @@ def test_a_real_video_keeps_its_sound_its_person_and_a_steady_label(shared, tmp_
         with av.open(str(path)) as file:
             sounds.append([bytes(packet) for packet in file.demux(audio=0) if packet.size])
     assert sounds[0] == sounds[1]
+
+
+def test_no_face_id_of_a_film_crosses_a_hard_cut_by_its_place(predictor, tmp_path):
+    def rooms(i):
+        rng = np.random.default_rng(int(i >= 13))
+        room = rng.integers(0, 180, (SIZE[1] // 10, SIZE[0] // 10, 3), dtype=np.uint8)
+        return draw_face(room.repeat(10, 0).repeat(10, 1), 40, 30, 60, smile=4)
+
+    film = write_video(tmp_path / "cut.mp4", 25, draw=rooms, size=SIZE, options=SHARP, pixels="yuv444p")
+    ids = [[face.face_id for face in frame.faces] for frame in predict_video(film, predictor)]
+    assert ids == [[0]] * 13 + [[1]] * 12

@@ -172,3 +172,27 @@ def test_a_stretch_can_be_sent_to_another_process(film):
     (stretch,) = plan([film], Sampling())
     again = pickle.loads(pickle.dumps(stretch))
     assert isinstance(again, Stretch) and again.identity() == stretch.identity()
+
+
+def cut_film(i):
+    """A face in one room, then at the same place in another from frame 17 on."""
+    rng = np.random.default_rng(int(i >= 17))
+    room = rng.integers(0, 180, (8, 14, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    return draw_face(room, 40, 16, 32, smile=1)
+
+
+def test_no_face_id_crosses_a_hard_cut_by_its_place(fakes, tmp_path):
+    film = write_video(
+        tmp_path / "cut.mp4", 40, draw=cut_film, size=(112, 64), options=SHARP, pixels="yuv444p"
+    )
+    rows = extract(film).table.frame
+    assert rows["face_id"].tolist() == [0] * 17 + [1] * 23
+    assert "look" not in rows
+
+
+def test_a_cut_between_two_measured_stretches_is_found_too(fakes, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "STRETCH_FRAMES", 17)
+    draw = lambda i: cut_film(i - 7)  # noqa: E731 - the cut is at a keyframe: frame 24
+    film = write_video(tmp_path / "cut.mp4", 40, draw=draw, size=(112, 64), options=SHARP, pixels="yuv444p")
+    rows = extract(film).table.frame
+    assert rows["face_id"].tolist() == [0] * 24 + [1] * 16
