@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.autable.damage import check_names, check_width, checked_meta, holds_nul, lost_rows
 from analysis.autable.dialects import OWN, Dialect, dialect_of
+from analysis.autable.videos import VIDEO_NAMES, naming_column, with_fine_times, with_videos
 from analysis.autable.write import meta_path
 from analysis.errors import TableError
 from analysis.files import JsonObject
@@ -76,15 +77,33 @@ def read_table(path: Path, meta_key: bytes) -> Read:
     notes += lost_rows(path, meta.get("rows"), len(frame))
     if meta:
         return Read(_filled(frame, path), meta, notes)
-    found = _translated(_filled(frame, path), dialect, left_out, path)
-    return Read(found.frame, found.meta, [*notes, *found.notes])
+    frame, named = _with_inputs(frame, path)
+    found = _translated(frame, dialect, left_out, path)
+    return Read(found.frame, found.meta, [*notes, *named, *found.notes])
+
+
+def _with_inputs(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Tell which photo or video each row is of."""
+    column = None if "input" in frame.columns else naming_column(frame.columns)
+    if column is not None:
+        frame = frame.assign(input=frame[column].fillna("").astype(str).str.strip())
+        if "frame" not in frame.columns and "face" not in frame.columns:
+            frame = frame.assign(frame=frame.groupby("input", sort=False).cumcount())
+        return _filled(frame, path), [f"{path.name}: column {column!r} names the photo or video of each row"]
+    given = "input" in frame.columns
+    frame = _filled(frame, path)
+    if given:
+        return frame, []
+    frame, notes = with_videos(frame, _measured_file(path))
+    return frame, [f"{path.name}: {note}" for note in notes]
 
 
 def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialect, list[str], list[str]]:
     header = _header(path)
     dialect = dialect_of(header, str(path))
     left_out = dialect.left_out(header) if foreign else []
-    frame = read_csv(path, "input", skip=left_out)
+    text = [name for name in header if name.lower() in VIDEO_NAMES]
+    frame = read_csv(path, "input", *text, skip=left_out)
     with path.open(encoding="utf-8-sig") as lines:
         next(lines)
         short = check_width(path, lines, len(header))
@@ -149,6 +168,8 @@ def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path
         some = ", ".join(named[:: max(1, len(named) // 4)][:5])
         notes.append(f"{path.name}: left out {len(named)} columns that nothing here uses, such as {some}")
     frame = found.frame if "face" in found.frame.columns else found.frame.assign(face=0)
+    frame, coarse = with_fine_times(frame)
+    notes += [f"{path.name}: {note}" for note in coarse]
     if dialect is OWN:
         return Read(frame, {}, notes)
     meta = {"backend": found.backend, "backend_version": found.backend_version, "extra": found.extra}

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.autable.videos import NOMINAL_RATE, SHARED
+from analysis.boxes import box_iou
 from feat_pipeline.errors import InputError
 from feat_pipeline.faces.track import FaceTracker, gap_bound
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NOMINAL_RATE = 30.0
-"""Frames a second of a table that tells numbers of frames and no times."""
+SAME_PLACE = 0.8
+"""Overlap (intersection over union) of two boxes that cannot be two persons."""
 
 
 def add_face_ids(frame: pd.DataFrame, *, max_gap_s: float | None = None) -> pd.DataFrame:
@@ -37,15 +39,16 @@ def add_face_ids(frame: pd.DataFrame, *, max_gap_s: float | None = None) -> pd.D
     Raises
     ------
     InputError
-        A column is missing.
+        A column is missing, or many faces of a moment stand in one place: the times do not tell frames apart.
     """
     missing = [name for name in ("input", "face") if name not in frame]
     if missing or not {"time_s", "frame"} & set(frame.columns):
         raise InputError(f"face ids need the columns input, face and time_s; missing: {', '.join(missing)}")
     boxes, points = _boxes(frame)
     ids = np.zeros(len(frame), dtype=np.int64)
-    for rows in frame.groupby("input", sort=False).indices.values():
+    for name, rows in frame.groupby("input", sort=False).indices.items():
         part = frame.iloc[rows]
+        _check_places(str(name), _times(part), boxes[rows])
         faces = part["face"].fillna(0).to_numpy(dtype=np.int64)
         ids[rows] = _ids(
             _times(part), faces, boxes[rows], None if points is None else points[rows], max_gap_s
@@ -75,6 +78,23 @@ def _ids(
         for row in rows[~placed[rows]]:
             ids[row] = known.get(int(faces[row]), int(faces[row]))
     return ids
+
+
+def _check_places(name: str, times: np.ndarray, boxes: np.ndarray) -> None:
+    """Refuse times that put several frames into one moment: their faces lie on one another."""
+    placed = np.flatnonzero(np.isfinite(boxes).all(axis=1))
+    order = placed[np.argsort(times[placed], kind="stable")]
+    covered = 0
+    for rows in np.split(order, np.flatnonzero(np.diff(times[order])) + 1):
+        if len(rows) > 1:
+            overlaps = np.triu(box_iou(boxes[rows], boxes[rows]), 1)
+            covered += int((overlaps.max(axis=0) > SAME_PLACE).sum())
+    if covered > SHARED * max(len(placed), 1):
+        raise InputError(
+            f"{name}: {covered} of {len(placed)} faces lie on another face of the same moment, so that the "
+            "times do not tell frames apart; give each frame its own 'time_s' or its number in 'frame', and "
+            "each video its name in 'input'"
+        )
 
 
 def _times(part: pd.DataFrame) -> np.ndarray:

@@ -58,3 +58,11 @@ def test_a_table_without_the_columns_is_refused(column):
 
 def test_an_empty_table_stays_empty():
     assert add_face_ids(rows())["face_id"].tolist() == []
+
+
+def test_times_that_put_many_frames_into_one_moment_are_refused():
+    rows = pd.DataFrame(
+        {"input": "clip.mp4", "time_s": np.repeat([0.0, 1.0, 2.0], 30), "face": [*range(30)] * 3}
+    )
+    with pytest.raises(InputError, match=r"clip\.mp4: 87 of 90 faces lie on another face .* 'time_s'"):
+        add_face_ids(rows.assign(x=100.0, y=50.0, w=120.0, h=140.0))
