@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.autable import LANDMARK_COLUMNS, AUTable
+from analysis.autable.videos import SHARED
 from analysis.baseline import person_baselines
 from analysis.errors import TableError
 from analysis.facs import SCALE_RANGES
@@ -115,6 +116,7 @@ def au_series(
     aus: Sequence[str] | None = None,
     quantile: float = QUANTILE,
     min_rows: int = MIN_ROWS,
+    min_seen_s: float = 0.0,
 ) -> AUSeries:
     """Make the time series of every person in a table.
 
@@ -135,18 +137,22 @@ def au_series(
         AUs to keep, such as 'AU12' or 'AU12_r'; all by default.
     quantile, min_rows
         See `analysis.baseline.person_baselines`.
+    min_seen_s : float
+        Persons who were measured for a shorter time in all, s, are left out and told, unless that leaves
+        nobody in their input. By default everybody stays.
 
     Returns
     -------
     AUSeries
-        A person without a neutral face has no calibrated and no smoothed values; `notes` says who and why.
+        A person without a neutral face has no calibrated and no smoothed values; `notes` says who and why,
+        and how many calibrated values were cut off at the end of the scale.
         Presences (scale c) are not calibrated.
 
     Raises
     ------
     TableError
-        The table has no times or no such AU, an option is out of range, or nobody was measured in the neutral
-        interval.
+        The table has no times or no such AU, its persons have several rows at one moment, an option is out
+        of range, or nobody was measured in the neutral interval.
 
     Notes
     -----
@@ -156,7 +162,7 @@ def au_series(
     chosen = table if aus is None else table.select(_named(table, aus))
     notes = list(chosen.notes)
     columns = chosen.au_columns
-    frame = _rows(chosen, notes)
+    frame = _long_seen(_rows(chosen, notes), columns, min_seen_s, notes)
     if table.scale == "c" and neutral != "none":
         notes.append("presences are not calibrated: a neutral face cannot be taken off them")
         neutral = "none"
@@ -172,6 +178,7 @@ def au_series(
     if neutral != "none":
         own = neutral_faces.reindex(list(_persons(frame)))[columns].to_numpy(dtype=float)
         calibrated = np.clip(raw - own, *SCALE_RANGES[table.scale])
+        notes += _clipped(raw - own, calibrated, columns)
     smoothed = np.full_like(raw, np.nan)
     times_s = frame["time_s"].to_numpy(dtype=float)
     for (name, _), rows in frame.groupby(list(PERSON), sort=False).indices.items():
@@ -187,7 +194,8 @@ def au_series(
         aus=columns,
         scale=table.scale,
         neutral=neutral_faces,
-        facts={"neutral": how, "smooth_s": float(smooth_s), "max_gap_s": bounds, "scale": table.scale},
+        facts={"neutral": how, "smooth_s": float(smooth_s), "max_gap_s": bounds, "scale": table.scale}
+        | ({"min_seen_s": float(min_seen_s)} if min_seen_s else {}),
         notes=notes,
     )
 
@@ -220,9 +228,64 @@ def _rows(table: AUTable, notes: list[str]) -> pd.DataFrame:
     frame = frame.assign(face_id=pd.Series(number, index=frame.index).fillna(0).astype("int64"))[timed]
     frame = frame.assign(input=frame["input"].astype(str)).sort_values([*PERSON, "time_s"], kind="stable")
     twice = frame.duplicated([*PERSON, "time_s"])
+    _check_moments(frame, twice)
     if twice.any():
         notes.append(f"{twice.sum()} rows tell of a person a second time at one moment and are left out")
     return frame[~twice].reset_index(drop=True)
+
+
+def _check_moments(frame: pd.DataFrame, twice: pd.Series) -> None:
+    """Refuse inputs in which (input, face, time) does not say which row is which."""
+    for name, rows in frame.groupby("input", sort=False).indices.items():
+        again = frame.iloc[rows][twice.to_numpy()[rows]]
+        if len(again) <= SHARED * len(rows):
+            continue
+        first = again.iloc[0]
+        raise TableError(
+            f"{name}: {len(again)} of {len(rows)} rows tell of a face a second time at one moment (face "
+            f"{first['face_id']} at {first['time_s']:g} s); name the video of each row in a column 'input', "
+            "give each frame its own 'time_s', or remove copies"
+        )
+
+
+def _long_seen(frame: pd.DataFrame, columns: list[str], min_seen_s: float, notes: list[str]) -> pd.DataFrame:
+    """Leave out who was measured for less than a time: mostly false faces of a frame or two."""
+    if not min_seen_s >= 0:
+        raise TableError(f"min_seen_s: expected seconds from 0 on, got {min_seen_s}")
+    keep = np.ones(len(frame), dtype=bool)
+    measured = frame[columns].notna().any(axis=1).to_numpy()
+    persons, rows_out = 0, 0
+    for rows in frame.groupby("input", sort=False).indices.values():
+        times_s = np.unique(frame["time_s"].to_numpy(dtype=float)[rows])
+        step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else np.inf
+        numbers = frame["face_id"].to_numpy()[rows]
+        faces, counts = np.unique(numbers[measured[rows]], return_counts=True)
+        long = faces[counts * step_s >= min_seen_s * (1 - 1e-9)]
+        if not min_seen_s or not len(long):
+            continue
+        short = ~np.isin(numbers, long)
+        keep[rows] = ~short
+        persons, rows_out = persons + len(np.unique(numbers[short])), rows_out + int(short.sum())
+    if persons:
+        some = "1 person was" if persons == 1 else f"{persons} persons were"
+        notes.append(
+            f"{some} measured for less than {min_seen_s:g} s and left out ({rows_out} of {len(frame)} rows)"
+        )
+    return frame[keep].reset_index(drop=True)
+
+
+def _clipped(wanted: np.ndarray, given: np.ndarray, columns: list[str]) -> list[str]:
+    """Say how many calibrated values the ends of the scale cut off."""
+    cut = np.abs(wanted - given) > 1e-9
+    known = np.isfinite(wanted)
+    if not cut.any():
+        return []
+    shares = cut.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    most = int(shares.argmax())
+    return [
+        f"{cut.sum() / known.sum():.1%} of the calibrated values were below the person's neutral face and "
+        f"are given as 0 (most of {columns[most]}: {shares[most]:.1%}); what was measured stands beside them"
+    ]
 
 
 def _persons(frame: pd.DataFrame) -> Iterator[tuple[str, int]]:

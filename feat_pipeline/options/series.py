@@ -36,9 +36,26 @@ class SeriesOptions(Videos):
         metavar="NAME|DIR",
         logged=False,
     )
+    min_seen_s: float = option(
+        0.5,
+        "persons who were measured for less are left out, and told (default: %(default)s s)",
+        more="Unless that leaves nobody in a video.",
+        flag="--min-seen",
+        metavar="S",
+    )
+    fps: float | None = option(
+        None,
+        "of tables of numbered photos: how many were taken a second; those of one folder are one sequence",
+        parse=float,
+        metavar="N",
+    )
     figures: int = option(20, "persons with a figure (default: %(default)s)", metavar="N", logged=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.min_seen_s < float("inf"):
+            raise UsageError(f"min_seen_s: expected seconds from 0 on, got {self.min_seen_s}")
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise UsageError(f"fps: expected photos a second above 0, got {self.fps}")
         if self.figures < 0:
             raise UsageError(f"figures: expected 0 or more, got {self.figures}")

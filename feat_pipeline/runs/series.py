@@ -114,7 +114,9 @@ def series_files(
         raise UsageError(f"model {model_name(spec)}: looks at pixels; a series needs one on AUs")
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     measured = _measured(videos, emotions, chosen) if videos else None
-    read = [_within(_with_ids(AUTable.read(path)), chosen.sampling) for path in tables]
+    read = [
+        _within(_with_ids(_timed(AUTable.read(path), chosen.fps, path)), chosen.sampling) for path in tables
+    ]
     table = _joined([*([measured.table] if measured else []), *read])
     log = RunLog(
         "series",
@@ -129,7 +131,13 @@ def series_files(
     )
     answers, notes = _answers(table, emotions, model_name(spec), must=chosen.model is not None)
     table = _beside(table, answers)
-    found = au_series(table, neutral=chosen.neutral, smooth_s=chosen.smooth_s, aus=chosen.aus)
+    found = au_series(
+        table,
+        neutral=chosen.neutral,
+        smooth_s=chosen.smooth_s,
+        aus=chosen.aus,
+        min_seen_s=chosen.min_seen_s,
+    )
     events = found.events()
     notes = [*dict.fromkeys([*found.notes, *notes])]
     drawn = _most_seen(found, chosen.figures)
@@ -181,6 +189,18 @@ def _measured(videos: list[Path], emotions: AuModel, options: SeriesOptions) -> 
         sampling=options.sampling,
         detect_every_s=options.detect_every_s,
     )
+
+
+def _timed(table: AUTable, fps: float | None, path: Path) -> AUTable:
+    """Give photos their times, or tell that they have none."""
+    from feat_pipeline.runs.photo_sequence import with_sequences
+
+    frame, notes = with_sequences(table.frame, fps, input_name(path))
+    if not notes:
+        return table
+    changed = _like(table, frame)
+    changed.notes += notes
+    return changed
 
 
 def _with_ids(table: AUTable) -> AUTable:

@@ -165,3 +165,27 @@ def test_openface_s_own_table_of_a_video_makes_a_series(shared):
     assert len(found.persons()) == 1 and len(found.frame) == 158 and len(found.aus) == 17
     assert found.frame["calibrated_AU04_r"].median() < 0.2 < 1.3 < found.frame["AU04_r"].median()
     assert found.events()["au"].tolist() == ["AU45_r"]
+
+
+def test_a_table_whose_key_does_not_tell_moments_apart_is_refused_with_the_mend():
+    two = pd.concat([of_video(4.0), of_video(4.0).assign(AU12_r=1.0)])
+    with pytest.raises(TableError, match=r"a\.mp4: 200 of 400 rows .* a second time .* column 'input'"):
+        au_series(table(two))
+
+
+def test_a_false_face_of_a_frame_is_left_out_and_told_where_a_shortest_time_is_named():
+    frame = pd.concat([of_video(), of_video().iloc[[40]].assign(face_id=9)])
+    found = au_series(table(frame), min_seen_s=0.5)
+    assert found.persons() == [("a.mp4", 0), ("a.mp4", 3)]
+    assert "1 person was measured for less than 0.5 s and left out (1 of 401 rows)" in found.notes
+    assert len(au_series(table(frame)).persons()) == 3
+
+
+def test_the_only_person_of_an_input_stays_however_short():
+    assert len(au_series(table(of_video().iloc[[80]]), min_seen_s=5).persons()) == 1
+
+
+def test_values_under_the_neutral_face_are_told_as_given_as_0():
+    (note,) = [note for note in au_series(table(of_video())).notes if "given as 0" in note]
+    assert note.startswith("5.0% of the calibrated values") and "AU04_r: 10.0%" in note
+    assert not any("given as 0" in note for note in au_series(table(of_video()), neutral="none").notes)
