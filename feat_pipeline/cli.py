@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from feat_pipeline.commands.printing import say
-from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
-from feat_pipeline.version import __version__
+if (
+    TYPE_CHECKING
+):  # whatever takes time to import is imported by `main`, which tells an interruption in a line
+    import argparse
 
 EXIT_INTERRUPTED = 130
 
@@ -41,28 +42,78 @@ def main(argv: Sequence[str] | None = None) -> int:
         interrupted.
         A photo without a face is no error; it is listed in ``skipped.csv`` all the same.
     """
+    try:
+        if argv is None:
+            _in_utf8()
+        return _run(argv)
+    except KeyboardInterrupt as error:
+        if "--debug" in (sys.argv if argv is None else argv):
+            raise
+        print("feat-pipeline:", "; ".join(["interrupted", *_notes(error)]), file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    from feat_pipeline.commands.printing import safe_streams, say, say_warnings
+    from feat_pipeline.errors import EXIT_SOME_FAILED, EXIT_USAGE, FeatPipelineError
+
     debug = False
     try:
+        safe_streams()
         arguments = build_parser().parse_args(argv)
         debug = arguments.debug
-        code = arguments.run(arguments)
-        print(end="", flush=True)
+        with say_warnings():
+            code: int = arguments.run(arguments)
+        _flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return EXIT_SOME_FAILED
-    except (FeatPipelineError, OSError, KeyboardInterrupt) as error:
+    except (FeatPipelineError, OSError) as error:
         if debug:
             raise
-        done = getattr(error, "__notes__", [])  # what a run kept of its work before it broke off
-        say("; ".join([_reason(error), *done]))
-        if isinstance(error, KeyboardInterrupt):
-            return EXIT_INTERRUPTED
-        return EXIT_SOME_FAILED if done else EXIT_USAGE
+        say("; ".join([_reason(error), *_notes(error)]))
+        return EXIT_SOME_FAILED if _notes(error) else EXIT_USAGE
+
+
+def _in_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode, where file names would be written in another encoding.
+
+    A locale's narrow encoding has no bytes for most names, so that files could neither be opened nor made.
+    """
+    if sys.getfilesystemencoding().lower() == "utf-8" or sys.flags.utf8_mode:
+        return
+    os.environ["PYTHONUTF8"] = "1"  # of the processes that are begun by this one, too
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Tell what a run kept of its work before it broke off."""
+    return list(getattr(error, "__notes__", []))
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _let_go_of_stdout()
+        error.filename = "standard output"
+        raise
+
+
+def _let_go_of_stdout() -> None:
+    """Let what is still to be printed go nowhere, else Python complains of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the program with all its commands."""
+    import argparse
+
+    from feat_pipeline.version import __version__
+
     parser = argparse.ArgumentParser(
         prog="feat-pipeline",
         description="Name the emotion of every face in photos, and the Action Units (AUs) that spoke for it.",
@@ -72,14 +123,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"feat-pipeline {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in _COMMANDS:  # imported here, so that an interruption costs one line from the start
+    for name in _COMMANDS:
         import_module(f"feat_pipeline.commands.{name}").add(commands)
     return parser
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split())

@@ -6,14 +6,16 @@ import contextlib
 from collections.abc import Iterator
 
 from feat_pipeline.errors import OutputError
-from feat_pipeline.sources.frame import PathLike
+from feat_pipeline.sources.frame import PathLike, input_name
 
 
 @contextlib.contextmanager
 def named_errors(path: PathLike) -> Iterator[None]:
-    """Turn the system's errors into an `OutputError` that names the folder or file."""
+    """Turn the system's errors into an `OutputError` that names the file, or else this folder or file."""
     try:
         yield
+    except OutputError:  # it is an OSError too, and says all
+        raise
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path}: cannot be written ({reason}); name another folder with --out") from None
+        reason, name = error.strerror or str(error), input_name(error.filename or path)
+        raise OutputError(f"{name}: cannot be written ({reason}); name another folder with --out") from None

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from feat_pipeline.errors import EXIT_DONE, EXIT_SOME_FAILED
 from feat_pipeline.sources.frame import Skipped, input_name
+
+
+def safe_streams() -> None:
+    """Let text that the terminal's encoding does not know be printed with escapes, and never end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class _Saying(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+@contextlib.contextmanager
+def say_warnings() -> Iterator[None]:
+    """Say what the package logs as a warning while a command runs."""
+    logger, handler = logging.getLogger("feat_pipeline"), _Saying(logging.WARNING)
+    logger.addHandler(handler)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

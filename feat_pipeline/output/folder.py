@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from analysis import filenames
 from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
+from feat_pipeline.extract.engine.kept import check_no_kept_work, drop_kept_work
 from feat_pipeline.files import named_errors
 from feat_pipeline.sources.frame import PathLike
 
@@ -34,15 +35,24 @@ class OutputFolder:
         as the checkpoint that it can be gone on from.
     overwrite : bool
         Whether files of an earlier run may be replaced.
+    goes_on : bool
+        Whether this run looks itself after what a stopped extraction left here.
 
     Raises
     ------
     OutputError
-        The folder cannot be made or written into, or it holds one of the names and ``overwrite`` is false.
+        The folder cannot be made or written into, or it holds one of the names or an unfinished extraction
+        and ``overwrite`` is false.
     """
 
     def __init__(
-        self, path: PathLike, names: Iterable[str], *, kept: Iterable[str] = (), overwrite: bool = False
+        self,
+        path: PathLike,
+        names: Iterable[str],
+        *,
+        kept: Iterable[str] = (),
+        overwrite: bool = False,
+        goes_on: bool = False,
     ) -> None:
         if not os.fspath(path):
             raise OutputError("out: expected a folder, got an empty name; name one with --out")
@@ -50,7 +60,10 @@ class OutputFolder:
         # a report of earlier results must not outlive them
         self._names = tuple(dict.fromkeys([*names, filenames.REPORT]))
         self._kept = tuple(kept)
+        self._goes_on = goes_on
         self._check_writable()
+        if not goes_on:
+            check_no_kept_work(self.path, overwrite=overwrite)
         earlier = self._present(self._names + self._kept)
         held = sorted({found.relative_to(self.path).parts[0] for found in earlier})
         if held and not overwrite:
@@ -62,6 +75,9 @@ class OutputFolder:
     def clear(self) -> None:
         """Remove what an earlier run of the same kind left here, and nothing else."""
         self._remove(self._names + self._kept)
+        if not self._goes_on:
+            with named_errors(self.path):
+                drop_kept_work(self.path)
 
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[None]:
@@ -77,7 +93,9 @@ class OutputFolder:
         """Write one file whole or not at all; its subfolder is made where it is absent."""
         target = self.path / name
         with named_errors(self.path), atomic_path(target) as temporary:
-            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+            # names that are no UTF-8 are written with escapes, which JSON reads back
+            text = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+            temporary.write_bytes(text)
         return target
 
     @contextlib.contextmanager
@@ -86,7 +104,7 @@ class OutputFolder:
         with (
             named_errors(self.path),
             atomic_path(self.path / name) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
         ):
             yield file
 
@@ -95,8 +113,8 @@ class OutputFolder:
         return self.write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def _check_writable(self) -> None:
-        with named_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        """Make the folder and a file in it; what was made is removed again until there is a result."""
+        with named_errors(self.path), _made_folders(self.path):
             tempfile.TemporaryFile(dir=self.path).close()
 
     def _remove(self, names: Sequence[str]) -> None:
@@ -117,6 +135,19 @@ class OutputFolder:
 
 
 @contextlib.contextmanager
+def _made_folders(folder: Path) -> Iterator[None]:
+    """Make a folder with its parents; those that were not there are removed again where they stay empty."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it holds something now
+            for each in made:
+                each.rmdir()
+
+
+@contextlib.contextmanager
 def only_run(folder: PathLike) -> Iterator[None]:
     """Keep other runs out of a folder; it is made where it is absent.
 
@@ -129,22 +160,23 @@ def only_run(folder: PathLike) -> Iterator[None]:
 
     if not os.fspath(folder):
         raise OutputError("out: expected a folder, got an empty name; name one with --out")
-    with named_errors(folder):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(Path(folder, LOCK), blocking=False)
+    with contextlib.ExitStack() as stack:
+        with named_errors(folder):
+            stack.enter_context(_made_folders(Path(folder)))
+            lock = FileLock(Path(folder, LOCK), blocking=False)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise OutputError(
+                    f"{folder}: another extraction is writing into it; wait for its end, or name another "
+                    f"folder with --out"
+                ) from None
         try:
-            lock.acquire()
-        except Timeout:
-            raise OutputError(
-                f"{folder}: another extraction is writing into it; wait for its end, or name another "
-                f"folder with --out"
-            ) from None
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            Path(folder, LOCK).unlink()
-        lock.release()
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                Path(folder, LOCK).unlink()
+            lock.release()
 
 
 def earlier_run(folder: PathLike) -> dict[str, Any]:

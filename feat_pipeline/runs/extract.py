@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +18,11 @@ import numpy as np
 from analysis import filenames
 from analysis.autable import LANDMARK_COLUMNS, AUTable
 from analysis.autable.write import write_tables
-from feat_pipeline.declared import takes
+from feat_pipeline.declared import declarations, takes
 from feat_pipeline.detect import DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, require
 from feat_pipeline.extract import BACKENDS, choose_backend, make_extractor
-from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan
+from feat_pipeline.extract.engine.chunks import Chunk, plan, unit_of
 from feat_pipeline.extract.engine.processes import LOOK, Setup, Task, measure_here, measure_in_processes
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows, remove_leftovers
 from feat_pipeline.extract.measure import make_table
@@ -28,7 +31,7 @@ from feat_pipeline.options.extract import ExtractOptions
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
-from feat_pipeline.sources.frame import PathLike, Skipped
+from feat_pipeline.sources.frame import PathLike, Skipped, input_name
 from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling
 from feat_pipeline.sources.videos import VIDEO_SUFFIXES
@@ -117,12 +120,14 @@ def extract(
         The backend or detector cannot run here or does not exist, or an option has a wrong value.
     """
     chosen = ExtractOptions.of(options)
-    job = _Job(find_photos(paths, videos=VIDEO_SUFFIXES), chosen)
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    job = _Job(find_photos(given, videos=VIDEO_SUFFIXES), chosen)
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
             return job.run(Path(folder), None)
     with only_run(out):
-        return job.run(Path(out), OutputFolder(out, OUTPUTS, overwrite=overwrite))
+        results = OutputFolder(out, OUTPUTS, overwrite=overwrite, goes_on=True)
+        return job.run(Path(out), results, command=_command(given, out, chosen), overwrite=overwrite)
 
 
 class _Job:
@@ -165,14 +170,16 @@ class _Job:
             return partial(measure_in_processes, setup=self.setup, jobs=jobs)
         return lambda tasks, parts: measure_here(tasks, parts.write, self.setup, self.made)
 
-    def run(self, out: Path, folder: OutputFolder | None) -> ExtractResult:
+    def run(
+        self, out: Path, folder: OutputFolder | None, *, command: str = "", overwrite: bool = False
+    ) -> ExtractResult:
         """Measure what is not measured yet and write the results."""
-        parts = UnfinishedRows(out, self._settings())
+        parts = UnfinishedRows(out, self._settings(), command)
         keys: list[str] = []
         try:
             with named_errors(out):
+                keys = parts.begin(self._chunks, overwrite=overwrite)
                 remove_leftovers(out)
-                keys = parts.begin(self._chunks)
                 self._measure(keys, parts)
                 for key in keys:
                     self._log.tally.merge(parts.tally(key))
@@ -283,11 +290,31 @@ def _with_face_ids(chunks: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield rows.assign(face_id=ids)
 
 
+_MOST_NAMED = 5
+
+
+def _command(given: Sequence[PathLike], out: PathLike, options: ExtractOptions) -> str:
+    """Return the command line of an extraction."""
+    words = [input_name(path) for path in given[:_MOST_NAMED]]
+    if len(given) > _MOST_NAMED:
+        words.append(f"... ({len(given)} paths)")
+    words = ["feat-pipeline", "extract", *words, "--out", input_name(out)]
+    for name, default, declared in declarations(ExtractOptions):
+        value = getattr(options, name)
+        if declared.cli and value != default:
+            words += [declared.flag or f"--{name.replace('_', '-')}", str(value)]
+    sampling = options.sampling or Sampling()
+    every = f"{sampling.every_s:g}s" if sampling.every_s is not None else sampling.every_frames
+    words += [] if every is None else ["--every", str(every)]
+    words += ["--start", f"{sampling.start_s:g}"] if sampling.start_s else []
+    words += ["--end", f"{sampling.end_s:g}"] if sampling.end_s != math.inf else []
+    return shlex.join(words)
+
+
 def _kept(parts: UnfinishedRows, keys: Sequence[str], chunks: Sequence[Chunk]) -> str:
     done = sum(chunk.frames for key, chunk in zip(keys, chunks, strict=True) if parts.has(key))
     total = sum(chunk.frames for chunk in chunks)
-    unit = "photos" if all(isinstance(chunk, Photos) for chunk in chunks) else "frames"
     return (
-        f"{done:,} of {total:,} {unit} are measured and kept in {parts.folder}; "
+        f"{done:,} of {total:,} {unit_of(chunks)} are measured and kept in {parts.folder}; "
         f"the same command goes on from there"
     )

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: A video is cut at the first frame that decoding can begin with after so many frames.
 STRETCH_FRAMES = 30 * BATCH_FRAMES
 
+FileState = list[str | int | None]
+"""Name, size in bytes and time of change in nanoseconds; the last two None where there is no file."""
+
 
 @dataclass(frozen=True)
 class Photos:
@@ -46,6 +49,10 @@ class Photos:
 
     def identity(self) -> list[Any]:
         """Tell what the answer depends on: names, sizes and times of change."""
+        return self.files()
+
+    def files(self) -> list[FileState]:
+        """Tell the state of its files: name, size and time of change."""
         return [_state(path) for path in self.paths]
 
 
@@ -78,7 +85,11 @@ class Stretch:
 
     def identity(self) -> list[Any]:
         """Tell what the answer depends on, as `Photos.identity`."""
-        return [_state(self.path), *astuple(self.sampling)]
+        return [*self.files(), *astuple(self.sampling)]
+
+    def files(self) -> list[FileState]:
+        """Tell the state of its file, as `Photos.files`."""
+        return [_state(self.path)]
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,11 @@ class Unreadable:
 
     def identity(self) -> list[Any]:
         """Tell what the answer depends on, as `Photos.identity`."""
-        return [_state(self.path), self.reason]
+        return [*self.files(), self.reason]
+
+    def files(self) -> list[FileState]:
+        """Tell the state of its file, as `Photos.files`."""
+        return [_state(self.path)]
 
 
 Chunk = Photos | Stretch | Unreadable
@@ -173,7 +188,18 @@ def _unreadable(path: Path, error: InputError) -> Skipped:
     return Skipped(name, 0, str(error).removeprefix(f"{name}: "))
 
 
-def _state(path: Path) -> list[Any]:
+def unit_of(chunks: Iterable[Chunk]) -> str:
+    """Return what the frames of chunks are called: photos, where there is no video among them."""
+    return "photos" if all(isinstance(chunk, Photos) for chunk in chunks) else "frames"
+
+
+def is_changed(state: FileState) -> bool:
+    """Whether a file is another than it was; one that is not found now counts as the same."""
+    now = _state(Path(str(state[0])))
+    return now[1] is not None and now != list(state)
+
+
+def _state(path: Path) -> FileState:
     try:
         status = path.stat()
     except OSError:

@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -152,10 +154,109 @@ def test_another_setting_takes_nothing_over(fakes, folder, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr("feat_pipeline.runs.extract.write_tables", fail)
         with pytest.raises(OutputError):
-            extract(folder, out=out, **change)
+            extract(folder, out=out, overwrite=True, **change)
     after = set(out.glob(".unfinished/*.parquet"))
     assert len(before) == len(after) == 3
     assert not before & after if "detector" in change else before == after  # the backend is the same class
+
+
+@pytest.fixture
+def unfinished(fakes, folder, tmp_path, monkeypatch):
+    """A folder of results in which 72 photos are measured and the results could not be written."""
+    stop_before_writing(monkeypatch, folder, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def kept_in(out):
+    return sorted(file.name for file in out.glob(".unfinished/*.parquet"))
+
+
+def other_inputs(folder, tmp_path):
+    """Arguments of extractions that would not go on with that of the whole folder."""
+    return {
+        "one of its photos": [folder / "00003.png"],
+        "another detector": [folder, "--detector", "fast"],
+        "another spelling": [f"{folder}/../{folder.name}"],
+    }
+
+
+@pytest.mark.parametrize("inputs", ["one of its photos", "another detector", "another spelling"])
+def test_an_extraction_of_something_else_refuses_a_folder_of_unfinished_work(
+    run, folder, unfinished, tmp_path, monkeypatch, inputs
+):
+    from feat_pipeline.detect import DETECTORS
+
+    monkeypatch.setitem(DETECTORS, "fast", "tests.feat_pipeline.extract.engine.test_unfinished:OtherDetector")
+    before, other = kept_in(unfinished), other_inputs(folder, tmp_path)[inputs]
+    code, stdout, err = run("extract", *other, "--out", unfinished)
+    assert (code, stdout, kept_in(unfinished)) == (2, "", before)
+    assert f"{unfinished}: holds 72 of 72 photos measured by an extraction that was stopped" in err
+    assert f"to go on with it: feat-pipeline extract {folder} --out {unfinished}" in err
+    assert "--overwrite to drop it" in err
+    assert ("differs in detector" in err) == (inputs == "another detector")
+    code, _, err = run("extract", *other, "--out", unfinished, "--overwrite")
+    assert code in (0, 1) and "holds 72 of 72 photos" in err and "dropped by --overwrite" in err
+    assert (unfinished / "aus.csv").exists() and not kept_in(unfinished)
+
+
+def test_the_command_that_is_told_goes_on(run, folder, unfinished, monkeypatch):
+    _, _, err = run("extract", folder / "00003.png", "--out", unfinished)
+    command = re.search(r"to go on with it: feat-pipeline (.*?);", err)[1]
+    monkeypatch.setattr(FakeExtractor, "extract", None)  # nothing is measured again
+    assert run(*shlex.split(command))[0] == 1 and len(pd.read_csv(unfinished / "aus.csv")) == 70
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "PHOTO"],
+        ["series", "VIDEO"],
+        ["saliency", "PHOTO", "--model", "cnn-fer2013"],
+        ["train", "texture", "--data", "PHOTOS"],
+        ["combine", "logit-embedded", "cnn-fer2013"],
+        ["explain", "TABLE", "--model", "MODEL"],
+        ["fit", "TABLE", "--label-column", "emotion"],
+        ["compare", "TABLE", "--labels", "TABLE"],
+        ["surrogate", "--aus", "TABLE", "--predictions", "TABLE"],
+        ["backends", "--compare", "TABLE", "TABLE"],
+    ],
+)
+def test_no_other_command_writes_beside_unfinished_work(
+    run, folder, unfinished, command, video, model_dir, au_table
+):
+    table = au_table.write(unfinished / "t.csv")
+    made = {
+        "PHOTO": folder / "00000.png",
+        "PHOTOS": folder,
+        "VIDEO": video,
+        "TABLE": table,
+        "MODEL": model_dir,
+    }
+    before = kept_in(unfinished)
+    code, _, err = run(*(made.get(word, word) for word in command), "--out", unfinished)
+    assert (code, kept_in(unfinished)) == (2, before)
+    assert f"{unfinished}: holds 72 of 72 photos measured by an extraction" in err
+
+
+def test_another_command_drops_unfinished_work_where_told_to_and_says_so(run, folder, unfinished, model_dir):
+    code, _, err = run(
+        "predict", folder / "00000.png", "--model", model_dir, "--out", unfinished, "--overwrite"
+    )
+    assert code == 0 and "holds 72 of 72 photos" in err and "dropped by --overwrite" in err
+    assert not (unfinished / ".unfinished").exists()
+
+
+def test_unfinished_work_of_an_unknown_version_is_kept_too(run, folder, unfinished):
+    (unfinished / ".unfinished" / "manifest.json").write_text("{}")
+    code, _, err = run("extract", folder / "00003.png", "--out", unfinished)
+    assert code == 2 and "holds 3 of 3 parts measured" in err
+    assert run("extract", folder, "--out", unfinished)[0] == 1  # and gone on with all the same
+
+
+def test_what_is_measured_again_since_its_file_changed_is_told(run, folder, unfinished):
+    save(draw_face(np.full((40, 56, 3), 30, np.uint8), 4, 5, 24, smile=1), folder / "00069.png")
+    _, _, err = run("extract", folder, "--out", unfinished)
+    assert "8 photos are measured again, since files among them changed" in err
 
 
 class OtherDetector:
