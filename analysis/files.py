@@ -32,7 +32,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        Where the folder cannot be written.
+        Where the folder cannot be written; it names `path` where the system names no file, as of a full disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,5 +41,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None or error.filename in (temporary, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)

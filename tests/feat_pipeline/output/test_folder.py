@@ -2,12 +2,51 @@
 
 import pytest
 
+from analysis.files import atomic_path
 from feat_pipeline.errors import OutputError
 from feat_pipeline.output.folder import OutputFolder, model_copies
 
 
 def names(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["extract", "PHOTO", "--backend", "openface"],
+        ["predict", "PHOTO", "--model", "TABLE"],
+        ["openface", "PHOTO", "--binary-dir", "NONE"],
+        ["fit", "TABLE", "--label-column", "none"],
+        ["explain", "TABLE", "--model", "NONE"],
+        ["compare", "TABLE", "--labels", "NONE"],
+        ["surrogate", "--aus", "TABLE", "--predictions", "NONE"],
+        ["combine", "logit-embedded", "cnn-fer2013", "--weights", "1,2,3"],
+        ["series", "TABLE", "--neutral", "none"],
+        ["train", "texture", "--data", "NONE"],
+        ["saliency", "PHOTO", "--model", "logit-embedded"],
+        ["backends", "--compare", "TABLE", "NONE"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_refused_command_leaves_no_folder(fakes, run, photos, tmp_path, command):
+    table = tmp_path / "aus.csv"
+    table.write_text("input,AU12_r\na.jpg,1\n")
+    made = {"PHOTO": photos, "TABLE": table, "NONE": tmp_path / "none"}
+    before = names(tmp_path)
+    code, _, err = run(*(made.get(word, word) for word in command), "--out", tmp_path / "new" / "out")
+    assert code == 2, err
+    assert names(tmp_path) == before
+
+
+def test_a_full_disk_is_told_with_the_file_that_could_not_be_written(tmp_path):
+    folder = OutputFolder(tmp_path / "out", ["a.csv"])
+    told = r"out/a\.csv: cannot be written \(No space left"
+    with pytest.raises(OutputError, match=told), folder.open("a.csv"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "b.csv"):
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "b.csv")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
