@@ -65,7 +65,9 @@ def save_result(
     target = Path(folder) / filenames.result_file(kind)
     with atomic_path(target) as temporary:
         temporary.write_text(
-            json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+            json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+            errors="backslashreplace",
         )
     return target
 

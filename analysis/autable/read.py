@@ -275,7 +275,8 @@ def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, JsonObject
     import pyarrow.parquet as pq
 
     try:
-        arrow = pq.read_table(path)
+        with path.open("rb") as file:  # of paths pyarrow takes UTF-8 alone
+            arrow = pq.read_table(file)
         meta = json.loads((arrow.schema.metadata or {}).get(meta_key, b"{}"))
         frame = arrow.to_pandas(ignore_metadata=True)  # pandas' own trusts what it says there
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:

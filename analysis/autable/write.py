@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from analysis.errors import TableError
 from analysis.files import JsonObject, atomic_path
@@ -61,8 +61,8 @@ def write_tables(tables: Iterable[Table], path: str | Path, *, rows: int) -> Pat
     meta = {**first.meta, "rows": rows}
     frames = _alike(chain([first], upcoming), list(first.frame.columns), path)
     if path.suffix.lower() == ".parquet":
-        with atomic_path(path) as temporary:
-            _write_parquet(frames, temporary, meta)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            _write_parquet(frames, file, meta)
         return path
     with atomic_path(path) as temporary:
         _write_csv(frames, temporary)
@@ -98,7 +98,8 @@ def _write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
             text.to_csv(file, index=False, header=number == 0, float_format="%.6g", lineterminator="\n")
 
 
-def _write_parquet(frames: Iterable[pd.DataFrame], path: Path, meta: JsonObject) -> None:
+def _write_parquet(frames: Iterable[pd.DataFrame], file: BinaryIO, meta: JsonObject) -> None:
+    """Write into an open file: of paths pyarrow takes UTF-8 alone."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -109,7 +110,7 @@ def _write_parquet(frames: Iterable[pd.DataFrame], path: Path, meta: JsonObject)
             if writer is None:
                 described = {**(arrow.schema.metadata or {}), META_KEY: json.dumps(meta).encode()}
                 schema = arrow.schema.with_metadata(described)
-                writer = pq.ParquetWriter(path, schema)
+                writer = pq.ParquetWriter(file, schema)
             writer.write_table(arrow.cast(schema))
     finally:
         if writer is not None:

@@ -8,5 +8,6 @@ from feat_pipeline.extract import BACKENDS
 
 if __name__ == "__main__":
     DETECTORS["mtcnn"] = "tests.feat_pipeline.fakes:FakeDetector"
-    BACKENDS["embedded"] = "tests.feat_pipeline.fakes:FakeExtractor"
+    for name in ("embedded", "fake"):
+        BACKENDS[name] = "tests.feat_pipeline.fakes:FakeExtractor"
     sys.exit(main())
