@@ -127,7 +127,10 @@ def saliency_files(
             attributions.add(item.faces, item.measured.frame.rgb)
     attributions.finish()
     table, result = attributions.result(people, chosen.draws, chosen.seed)
-    result.facts.update(_of_surrogate(chosen.against))
+    surrogate = _of_surrogate(chosen.against)
+    result.facts.update(surrogate)
+    if surrogate["surrogate"] is not None:
+        result.facts["notes"] += _of_another(surrogate["surrogate"]["explains"], chosen)
     record = log.record() | {"notes": result.facts["notes"]}
     folder.clear()
     with folder.all_or_nothing():
@@ -178,3 +181,14 @@ def _of_surrogate(against: PathLike) -> dict[str, Any]:
         return {"surrogate": None}
     facts = load_result(folder, "surrogate")[0]
     return {"surrogate": {key: facts[key] for key in ("explains", "usable", "verdict")}}
+
+
+def _of_another(explains: str, options: SaliencyOptions) -> list[str]:
+    """Say that a surrogate stands in for another model than is looked into, which may be a renamed one."""
+    name = model_name(options.model)
+    if explains == name:
+        return []
+    return [
+        f"against {model_name(options.against)}: is the surrogate of {explains}, and not of {name}; unless "
+        f"they are the same model, its reasons are another's: make one with 'feat-pipeline surrogate' of {name}"
+    ]

@@ -1,4 +1,6 @@
+import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -170,6 +172,23 @@ def test_the_regression_explains_each_face_once(fakes, run, faces, cnn, logit, t
     assert run("saliency", faces, *arguments, "--draws", 20, "--faces", 2)[0] == 0
     assert len(made) == 6  # of the prediction itself
     assert passes == [6]
+
+
+@pytest.mark.parametrize("explains", ["cnn", "another"])
+def test_the_surrogate_of_another_model_is_told(fakes, run, faces, cnn, logit, tmp_path, explains):
+    folder = tmp_path / "surrogate"
+    shutil.copytree(logit, folder)
+    save_result(folder, "surrogate", {"explains": explains, "usable": True, "verdict": "good"}, {})
+    code, _, err = run(
+        "saliency", faces, "--model", cnn, "--against", folder, "--out", tmp_path / "out", "--faces", 0,
+        "--draws", 20, "--method", "grad-cam",
+    )  # fmt: skip
+    assert code == 0
+    told = "against surrogate: is the surrogate of another, and not of cnn"
+    assert (told in err) == (explains == "another")
+    assert any(told in note for note in json.loads((tmp_path / "out" / "run.json").read_text())["notes"]) == (
+        explains == "another"
+    )
 
 
 def test_a_surrogate_is_named_and_its_faults_told(fakes, run, faces, cnn, logit, tmp_path):
