@@ -78,7 +78,16 @@ def conclude(run: dict[str, Any], errors: Sequence[Skipped]) -> int:
         f"{done}, skipped: {skipped}; {run['seconds']:.1f} s "
         f"with {backend['name']} {backend['version']}{why} and {run['detector']}"
     )
+    if run.get("ignored"):
+        say(f"ignored: {'; '.join(map(_ignored, run['ignored']))}; all are in skipped.csv with the reason")
     return EXIT_SOME_FAILED if errors else EXIT_DONE
+
+
+def _ignored(kind: dict[str, Any]) -> str:
+    """Tell in words what was ignored of one kind: how often, and the first inputs."""
+    first = ", ".join(" ".join(name.split()) for name in kind["first"])
+    more = ", ..." if kind["count"] > len(kind["first"]) else ""
+    return f"{kind['count']} {kind['why']} ({first}{more})"
 
 
 def print_results(notes: list[str], out: str, files: list[str]) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 from feat_pipeline.extract.measure import NO_FACE, Measured, is_measured
 from feat_pipeline.sources.frame import Skipped
 
+EXAMPLES = 3
+"""How many inputs are named of each kind that was skipped."""
 NOT_MEASURED = "its AUs could not be measured"
 
 
@@ -19,6 +21,7 @@ class Tally:
         self.frames = 0
         self.faces = 0
         self.kinds: Counter[str] = Counter()
+        self.examples: dict[str, list[str]] = {}
         self.skipped: list[Skipped] = []
         self.errors: list[Skipped] = []
 
@@ -38,6 +41,7 @@ class Tally:
         """List what has no result, and count it by its kind."""
         self.skipped.append(skipped)
         self.kinds[kind] += 1
+        self._name(kind, [skipped.input])
         if kind == "error":
             self.errors.append(skipped)
 
@@ -46,20 +50,28 @@ class Tally:
         self.frames += other.frames
         self.faces += other.faces
         self.kinds += other.kinds
+        for kind, names in other.examples.items():
+            self._name(kind, names)
         self.skipped += other.skipped
         self.errors += other.errors
+
+    def _name(self, kind: str, names: list[str]) -> None:
+        known = self.examples.get(kind, [])
+        self.examples[kind] = list(dict.fromkeys([*known, *names]))[:EXAMPLES]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as JSON."""
         errors = set(self.errors)
         listed = [[*asdict(s).values(), s in errors] for s in self.skipped]
-        return {"frames": self.frames, "faces": self.faces, "kinds": dict(self.kinds), "skipped": listed}
+        counts = {"frames": self.frames, "faces": self.faces, "kinds": dict(self.kinds)}
+        return {**counts, "examples": self.examples, "skipped": listed}
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Tally:
         """Return what `to_dict` told."""
         tally = cls()
         tally.frames, tally.faces, tally.kinds = told["frames"], told["faces"], Counter(told["kinds"])
+        tally.examples = told.get("examples", {})
         for name, frame, reason, is_error in told["skipped"]:
             tally.skipped.append(Skipped(name, frame, reason))
             if is_error:

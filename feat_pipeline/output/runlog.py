@@ -77,6 +77,15 @@ class RunLog:
             done = {"inputs": self.inputs, "frames": tally.frames}
         return {**done, "faces": tally.faces, "skipped": dict(tally.kinds)}
 
+    @property
+    def ignored(self) -> list[dict[str, Any]]:
+        """What gave no result: why, how often, and the first inputs."""
+        tally = self.tally
+        return [
+            {"why": kind, "count": count, "first": tally.examples.get(kind, [])}
+            for kind, count in tally.kinds.items()
+        ]
+
     def add(self, item: Measured | Skipped) -> None:
         """Count one frame with its faces, or one skipped input."""
         self.tally.add(item)
@@ -97,7 +106,7 @@ class RunLog:
         """Return the content of ``run.json``."""
         seconds = round(time.perf_counter() - self._began, 3)
         ended = {"complete": False, "stopped_by": self._stopped} if self._stopped else {"complete": True}
-        return {**self._head, "counts": self.counts, "seconds": seconds, **ended}
+        return {**self._head, "counts": self.counts, "ignored": self.ignored, "seconds": seconds, **ended}
 
     def skipped_frame(self) -> pd.DataFrame:
         """Return the content of ``skipped.csv``: columns ``input, frame, reason``."""

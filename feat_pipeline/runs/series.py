@@ -347,6 +347,7 @@ def _facts(
     skipped = dict(measured.run["counts"]["skipped"]) if measured else {}
     return {
         "counts": {**counts, "events": len(events), "skipped": skipped},
+        "ignored": measured.run["ignored"] if measured else [],
         "series": series.facts,
         "events": {"high": high, "low": low, "min_duration_s": MIN_DURATION_S},
         "notes": notes,

@@ -233,3 +233,46 @@ def test_a_closed_pipe_is_no_error_message():
     command = f"{program} models | true; {program} --version"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == f"feat-pipeline {__version__}\n" and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "command", [["extract"], ["predict", "--model", "MODEL"]], ids=["extract", "predict"]
+)
+def test_a_run_ends_with_what_was_ignored_and_why(fakes, run, photos, model_dir, tmp_path, command):
+    (photos / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0torn")
+    command = [model_dir if word == "MODEL" else word for word in command]
+    code, _, err = run(*command, photos, "--out", tmp_path / "out")
+    last = err.splitlines()[-1]
+    empty, torn = photos / "empty.png", photos / "torn.jpg"
+    assert code == 1
+    assert last == (
+        f"feat-pipeline: ignored: 1 no face ({empty}); 1 error ({torn}); "
+        "all are in skipped.csv with the reason"
+    )
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["ignored"] == [
+        {"why": "no face", "count": 1, "first": [str(empty)]},
+        {"why": "error", "count": 1, "first": [str(torn)]},
+    ]
+
+
+def test_a_series_tells_what_was_ignored_too(fakes, run, video, model_dir, tmp_path):
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(b"torn")
+    code, _, err = run("series", video, torn, "--model", model_dir, "--out", tmp_path / "out")
+    assert code == 1 and err.splitlines()[-1].startswith(f"feat-pipeline: ignored: 1 error ({torn})")
+
+
+def test_an_interruption_while_the_program_is_imported_costs_one_line():
+    hit = (
+        "import sys, builtins\n"
+        "real = builtins.__import__\n"
+        "def interrupted(name, *rest):\n"
+        "    if name.startswith(('numpy', 'feat_pipeline.commands')): raise KeyboardInterrupt\n"
+        "    return real(name, *rest)\n"
+        "builtins.__import__ = interrupted\n"
+        "sys.argv = ['feat-pipeline', 'extract', 'x.jpg', '--out', 'o']\n"
+        "from feat_pipeline.cli import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", hit], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "feat-pipeline: interrupted\n")
