@@ -138,7 +138,10 @@ class OutputFolder:
 def _made_folders(folder: Path) -> Iterator[None]:
     """Make a folder with its parents; those that were not there are removed again where they stay empty."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # another run that began just now removed an empty parent
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:

@@ -190,5 +190,5 @@ def _of_another(explains: str, options: SaliencyOptions) -> list[str]:
         return []
     return [
         f"against {model_name(options.against)}: is the surrogate of {explains}, and not of {name}; unless "
-        f"they are the same model, its reasons are another's: make one with 'feat-pipeline surrogate' of {name}"
+        f"they are the same model, its reasons are another's: make one of {name} by 'feat-pipeline surrogate'"
     ]

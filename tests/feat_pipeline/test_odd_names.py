@@ -40,6 +40,9 @@ def odd(tmp_path_factory, video, model_dir, au_table):
         folder = odd / "photos" / LABELS[n % 3]
         folder.mkdir(parents=True, exist_ok=True)
         save(photo, folder / f"{NAME}{n}.png")
+        blocks = np.kron(rng.integers(0, 255, (8, 8), np.uint8), np.ones((8, 8), np.uint8))
+        (odd / "blocks" / LABELS[n % 3]).mkdir(parents=True, exist_ok=True)
+        save(blocks, odd / "blocks" / LABELS[n % 3] / f"{NAME}{n}.png")
     (odd / f"{NAME}.mp4").write_bytes(video.read_bytes())
     for name in ("tiny", "twin"):
         shutil.copytree(model_dir, odd / name)
@@ -101,7 +104,7 @@ def test_models_are_combined_films_become_series_and_data_are_converted(odd):
 @pytest.mark.slow
 def test_a_model_is_trained_and_looked_into(odd):
     photos = odd / "photos"
-    ends_well("train", "texture", "--data", photos, "--detector", "none", "--out", odd / "trained")
+    ends_well("train", "texture", "--data", odd / "blocks", "--detector", "none", "--out", odd / "trained")
     ends_well(
         "saliency", photos, "--model", odd / "trained", "--against", odd / "tiny", "--faces", 1,
         "--draws", 10, "--out", odd / "looks",
