@@ -11,11 +11,15 @@ from feat_pipeline.sources.frame import PathLike, input_name
 
 @contextlib.contextmanager
 def named_errors(path: PathLike) -> Iterator[None]:
-    """Turn the system's errors into an `OutputError` that names the file, or else this folder or file."""
+    """Turn the system's errors into an `OutputError` that names this folder or file, and the file in it."""
     try:
         yield
     except OutputError:  # it is an OSError too, and says all
         raise
     except OSError as error:
-        reason, name = error.strerror or str(error), input_name(error.filename or path)
-        raise OutputError(f"{name}: cannot be written ({reason}); name another folder with --out") from None
+        reason, name = error.strerror or str(error), input_name(path)
+        file = input_name(error.filename or path)
+        where = "" if file == name else f" at {file}"
+        raise OutputError(
+            f"{name}: cannot be written ({reason}){where}; name another folder with --out"
+        ) from None

@@ -106,8 +106,8 @@ def test_a_model_is_trained_and_looked_into(odd):
     photos = odd / "photos"
     ends_well("train", "texture", "--data", odd / "blocks", "--detector", "none", "--out", odd / "trained")
     ends_well(
-        "saliency", photos, "--model", odd / "trained", "--against", odd / "tiny", "--faces", 1,
-        "--draws", 10, "--out", odd / "looks",
+        "saliency", photos, "--model", odd / "trained", "--against", odd / "tiny", "--faces", 0,
+        "--method", "occlusion", "--draws", 20, "--out", odd / "looks",
     )  # fmt: skip
 
 

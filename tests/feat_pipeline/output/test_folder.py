@@ -41,7 +41,7 @@ def test_a_refused_command_leaves_no_folder(fakes, run, photos, tmp_path, comman
 
 def test_a_full_disk_is_told_with_the_file_that_could_not_be_written(tmp_path):
     folder = OutputFolder(tmp_path / "out", ["a.csv"])
-    told = r"out/a\.csv: cannot be written \(No space left"
+    told = r"out: cannot be written \(No space left on device\) at .*out/a\.csv; name another"
     with pytest.raises(OutputError, match=told), folder.open("a.csv"):
         raise OSError(28, "No space left on device")
     with pytest.raises(OSError) as caught, atomic_path(tmp_path / "b.csv"):
