@@ -42,7 +42,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.filename is None or error.filename in (temporary, str(temporary)):
+        named = error.filename not in (None, temporary, str(temporary))
+        if error.errno is not None and not named:
             error.filename = str(path)
         raise
     finally:
