@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.au_names import read_names
 from analysis.errors import FitError, ModelError
 from analysis.facs import SCALES, parse_column
 
@@ -176,7 +177,11 @@ def checked_weights(sample_weight: ArrayLike | None, rows: int) -> np.ndarray | 
 
 def _backend_and_rows(X: AURows) -> tuple[str, pd.DataFrame | ArrayLike]:
     """Take an AUTable apart; a DataFrame may well have a column that is called 'frame'."""
-    return (X.backend, X.frame) if is_measured(X) else ("unknown", X)
+    if is_measured(X):
+        return X.backend, X.frame
+    if hasattr(X, "columns"):  # OpenFace's names have blanks before them
+        return "unknown", X.set_axis(read_names(X.columns, "X"), axis=1)
+    return "unknown", X
 
 
 def _check_names(wanted: list[str], present: list[str]) -> None:

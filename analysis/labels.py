@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.autable import AUTable
-from analysis.autable.read import read_csv
+from analysis.autable.csvs import read_csv
 from analysis.errors import FitError, TableError
 from analysis.facs import canonical_emotion, parse_column
 

@@ -35,7 +35,7 @@ def check_names(names: list[str], path: Path) -> None:
         raise TableError(f"{path}: columns stand twice: {shown}; rename or remove one of each")
 
 
-def check_width(path: Path, rows: Iterable[str], width: int) -> list[int]:
+def check_width(path: Path, rows: Iterable[str], width: int, separator: str = ",") -> list[int]:
     """Refuse rows with too many values, and return the numbers of those with too few.
 
     Of the first pandas tells nothing where columns are skipped, of the second nothing at all. Rows with
@@ -50,16 +50,15 @@ def check_width(path: Path, rows: Iterable[str], width: int) -> list[int]:
         total += 1
         if quoted:
             continue
-        if row.rstrip(", \n").count(",") >= width:
-            raise TableError(
-                f"{path}: row {total} has more values than the {width} column names; "
-                "numbers must have points, not commas"
-            )
-        if row.count(",") < width - 1:
+        if row.rstrip(f"{separator} \n").count(separator) >= width:
+            mend = "; with commas between values numbers must have points" if separator == "," else ""
+            raise TableError(f"{path}: row {total} has more values than the {width} column names{mend}")
+        if row.count(separator) < width - 1:
             short.append(total)
     if total and len(short) == total:
         raise TableError(
-            f"{path}: every row has fewer values than the {width} column names; expected commas between them"
+            f"{path}: every row has fewer values than the {width} column names; "
+            f"expected {separator!r} between them, as between the names"
         )
     return short
 

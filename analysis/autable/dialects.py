@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.au_names import BARE
 from analysis.autable.schema import validated
 from analysis.errors import TableError
 from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES, SCALE_RANGES, column, parse_column
@@ -25,7 +26,6 @@ LOW_CONFIDENCE = 0.7
 
 LOW_AUC = 0.75
 
-_BARE = re.compile(r"^AU(\d{1,2})$")
 _PLACE = re.compile(r"^[xy]_\d+$|^pose_R[xyz]$")
 _INDEX = r"(Unnamed: \d+)?"  # what pandas calls a column without a name
 _OPENFACE_ONLY = {"success", "gaze_0_x", "eye_lmk_x_0", "pose_Tx", "X_0", "p_scale"}
@@ -96,7 +96,7 @@ def dialect_of(columns: Iterable[str], source: str) -> Dialect:
     """
     names = set(columns)
     scaled = [name for name in names if parse_column(name)]
-    bare = {int(match[1]): name for name in names if (match := _BARE.match(name))}
+    bare = {int(match[1]): name for name in names if (match := BARE.fullmatch(name))}
     if scaled and bare:
         raise TableError(
             f"{source}: AU columns stand with a scale ({min(scaled)}) and without ({bare[min(bare)]}); "
@@ -183,7 +183,7 @@ def _blendshapes(frame: pd.DataFrame, source: str) -> Translated:
 
 def _with_scale(frame: pd.DataFrame, source: str, default: str | None) -> tuple[pd.DataFrame, str, list[str]]:
     """Give AU columns without a scale the narrowest that holds their values."""
-    bare = [name for name in frame.columns if _BARE.match(name)]
+    bare = [name for name in frame.columns if BARE.fullmatch(name)]
     values = frame[bare].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     seen = values[np.isfinite(values)]
     if not len(seen):

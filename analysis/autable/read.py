@@ -6,23 +6,24 @@ import csv
 import io
 import json
 import re
-import warnings
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from analysis.autable.damage import check_names, check_width, checked_meta, holds_nul, lost_rows
+from analysis.au_names import read_names, reading_notes
+from analysis.autable.csvs import layout_of, lines_of, parse, with_au_names
+from analysis.autable.damage import check_names, check_width, checked_meta, lost_rows
 from analysis.autable.dialects import OWN, Dialect, dialect_of
 from analysis.autable.videos import VIDEO_NAMES, naming_column, with_fine_times, with_videos
 from analysis.autable.write import meta_path
+from analysis.columns import ID_COLUMNS, POSE_COLUMNS
 from analysis.errors import TableError
+from analysis.facs import parse_column
 from analysis.files import JsonObject
-
-_MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
-_MISSING += [f"{blanks}-nan{kind}" for blanks in ("", " ", "  ") for kind in ("", "(ind)")]  # C++ writes them
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Read:
     notes: list[str]
 
 
-def read_table(path: Path, meta_key: bytes) -> Read:
+def read_table(path: Path, meta_key: bytes, text_columns: Collection[str] = ()) -> Read:
     """Read rows and metadata, whoever wrote them.
 
     Parameters
@@ -44,6 +45,8 @@ def read_table(path: Path, meta_key: bytes) -> Read:
         `FaceLandmarkImg -fdir` writes it.
     meta_key : bytes
         The key of the metadata in a Parquet schema.
+    text_columns : collection of str
+        Columns to take as text, such as labels and persons.
 
     Returns
     -------
@@ -56,7 +59,9 @@ def read_table(path: Path, meta_key: bytes) -> Read:
         Where the file is missing or is no such table, or a folder's files do not belong together.
     """
     if path.is_dir():
-        return _translated(*_read_folder(path), path)
+        frame, dialect, left_out, notes = _read_folder(path, text_columns)
+        found = _translated(frame, dialect, left_out, path)
+        return Read(found.frame, found.meta, [*notes, *found.notes])
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise TableError(
@@ -66,14 +71,13 @@ def read_table(path: Path, meta_key: bytes) -> Read:
     if not path.is_file():
         raise TableError(f"{path}: no such file; expected an AU table, as 'feat-pipeline extract' writes it")
     if suffix == ".parquet":
-        frame, meta = _read_parquet(path, meta_key)
+        frame, meta, notes = _read_parquet(path, meta_key)
         dialect = dialect_of(frame.columns, str(path))
         left_out = [] if meta else dialect.left_out(frame.columns)
         frame = frame.drop(columns=left_out).copy()
-        notes: list[str] = []
     else:
         meta = _read_meta(path)
-        frame, dialect, left_out, notes = _read_one(path, foreign=not meta)
+        frame, dialect, left_out, notes = _read_one(path, text_columns, foreign=not meta)
     notes += lost_rows(path, meta.get("rows"), len(frame))
     if meta:
         return Read(_filled(frame, path), meta, notes)
@@ -98,16 +102,19 @@ def _with_inputs(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[st
     return frame, [f"{path.name}: {note}" for note in notes]
 
 
-def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialect, list[str], list[str]]:
-    header = _header(path)
+def _read_one(
+    path: Path, text_columns: Collection[str], *, foreign: bool = True
+) -> tuple[pd.DataFrame, Dialect, list[str], list[str]]:
+    as_written = layout_of(path)
+    layout = with_au_names(as_written, str(path))
+    header = layout.names
     dialect = dialect_of(header, str(path))
     left_out = dialect.left_out(header) if foreign else []
     text = [name for name in header if name.lower() in VIDEO_NAMES]
-    frame = read_csv(path, "input", *text, skip=left_out)
+    frame = parse(path, layout, ("input", *text, *text_columns), left_out, str(path))
     with path.open(encoding="utf-8-sig") as lines:
-        next(lines)
-        short = check_width(path, lines, len(header))
-    notes = []
+        short = check_width(path, islice(lines, 1 + layout.skipped, None), len(header), layout.separator)
+    notes = [f"{path.name}: {note}" for note in (*layout.notes, *reading_notes(as_written.names, header))]
     if short:
         some, have = ("row", "has") if len(short) == 1 else ("rows", "have")
         rows = ", ".join(map(str, short[:5])) + (" ..." if len(short) > 5 else "")
@@ -118,26 +125,31 @@ def _read_one(path: Path, *, foreign: bool = True) -> tuple[pd.DataFrame, Dialec
     return frame, dialect, left_out, notes
 
 
-def _read_folder(folder: Path) -> tuple[pd.DataFrame, Dialect, list[str]]:
+def _read_folder(
+    folder: Path, text_columns: Collection[str]
+) -> tuple[pd.DataFrame, Dialect, list[str], list[str]]:
     """Read CSVs with the same columns in one go; one by one, 700 columns take long."""
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
     if not files:
         raise TableError(f"{folder}: no .csv in this folder; expected OpenFace's CSVs, one for each picture")
-    header, rows, counts = _header(files[0]), [], []
+    as_written, rows, counts = layout_of(files[0]), [], []
     for path in files:
-        names, *lines = _lines(path)
-        if [name.strip() for name in next(csv.reader([names]))] != header:
+        names, *lines = lines_of(path)[as_written.skipped :]
+        found = [name.strip() for name in next(csv.reader([names], delimiter=as_written.separator))]
+        if found != as_written.names:
             raise TableError(
                 f"{path}: its columns are not those of {files[0].name} beside it; leave tables of one "
                 "kind in the folder, or read them one at a time"
             )
-        if short := check_width(path, lines, len(header)):
-            raise TableError(f"{path}: row {short[0]} has fewer values than the {len(header)} columns")
+        if short := check_width(path, lines, len(found), as_written.separator):
+            raise TableError(f"{path}: row {short[0]} has fewer values than the {len(found)} columns")
         rows += lines
         counts.append(len(lines))
-    dialect = dialect_of(header, str(folder))
-    left_out = dialect.left_out(header)
-    frame = _parse(io.StringIO("\n".join([names, *rows])), header, ("input",), left_out, str(folder))
+    layout = replace(with_au_names(as_written, str(folder)), skipped=0)
+    dialect = dialect_of(layout.names, str(folder))
+    left_out = dialect.left_out(layout.names)
+    text = io.StringIO("\n".join([names, *rows]))
+    frame = parse(text, layout, ("input", *text_columns), left_out, str(folder))
     if len(frame) != len(rows):
         raise TableError(f"{folder}: some values hold line breaks; read its files one at a time")
     if "input" not in frame.columns:
@@ -145,19 +157,8 @@ def _read_folder(folder: Path) -> tuple[pd.DataFrame, Dialect, list[str]]:
         frame["input"] = inputs
         if "frame" not in frame.columns and "face" not in frame.columns:
             frame["frame"] = np.concatenate([np.arange(n) for n in counts])
-    return _filled(frame, folder), dialect, left_out
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: not a CSV of UTF-8 text ({error})") from None
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if not lines:
-        raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
-    return lines
+    notes = [*layout.notes, *reading_notes(as_written.names, layout.names)]
+    return _filled(frame, folder), dialect, left_out, [f"{folder.name}: {note}" for note in notes]
 
 
 def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path: Path) -> Read:
@@ -167,6 +168,12 @@ def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path
     if named:
         some = ", ".join(named[:: max(1, len(named) // 4)][:5])
         notes.append(f"{path.name}: left out {len(named)} columns that nothing here uses, such as {some}")
+    unused = [name for name in found.frame.columns if _is_unused(name, found.frame[name])]
+    if unused:
+        some = ", ".join(unused[:3]) + (", ..." if len(unused) > 3 else "")
+        notes.append(
+            f"{path.name}: columns of numbers that are no AUs and no model uses: {len(unused)} ({some})"
+        )
     frame = found.frame if "face" in found.frame.columns else found.frame.assign(face=0)
     frame, coarse = with_fine_times(frame)
     notes += [f"{path.name}: {note}" for note in coarse]
@@ -176,87 +183,11 @@ def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path
     return Read(frame, meta | ({"scale": found.scale} if found.scale else {}), notes)
 
 
-def read_csv(path: Path, *text_columns: str, skip: Collection[str] = ()) -> pd.DataFrame:
-    """Read a CSV of any sane dialect.
-
-    Parameters
-    ----------
-    path : Path
-        UTF-8 text, separated by commas; blanks around column names are dropped.
-    *text_columns : str
-        Columns to take as they stand: a photo named 'NA' is no missing value, nor '007' a number.
-    skip : collection of str
-        Columns that need not be read.
-
-    Returns
-    -------
-    DataFrame
-
-    Raises
-    ------
-    TableError
-        Where the file is missing, empty or no such CSV.
-    """
-    return _parse(path, _header(path), text_columns, skip, str(path))
-
-
-def _parse(
-    csv_file: Path | io.StringIO,
-    header: list[str],
-    text_columns: Collection[str],
-    skip: Collection[str],
-    source: str,
-) -> pd.DataFrame:
-    skipped = set(skip)
-    wanted = [name for name in header if name not in skipped]
-    if not wanted:
-        raise TableError(
-            f"{source}: its first line holds no column name that is used; expected such as AU12_r"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                csv_file,
-                header=0,
-                names=header,
-                usecols=wanted if skipped else None,
-                index_col=False,
-                encoding="utf-8-sig",
-                low_memory=False,
-                keep_default_na=False,
-                na_values={name: _MISSING for name in wanted if name not in text_columns},
-                dtype={name: str for name in text_columns if name in header},
-            ).copy()
-    except pd.errors.ParserWarning:
-        raise TableError(
-            f"{source}: some rows have more values than the {len(header)} column names"
-        ) from None
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise TableError(f"{source}: not a CSV of UTF-8 text ({str(error).splitlines()[0]})") from None
-    except OSError as error:
-        raise TableError(f"{source}: cannot be read ({error.strerror or error})") from None
-
-
-def _header(path: Path) -> list[str]:
-    if holds_nul(path):
-        raise TableError(f"{path}: not a CSV of UTF-8 text (it holds NUL bytes); save it as UTF-8")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            header = [name.strip() for name in next(csv.reader(lines), [])]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: not a CSV of UTF-8 text ({str(error).splitlines()[0]})") from None
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if not header:
-        raise TableError(f"{path}: the file is empty; expected a CSV with a line of column names")
-    if any("\n" in name or "\r" in name for name in header):
-        raise TableError(f"{path}: a column name goes on over lines; close its quotation mark")
-    separator = next((sign for sign in ";\t" if len(header) == 1 and sign in header[0]), None)
-    if separator:
-        raise TableError(f"{path}: values are separated by {separator!r}; save it as a CSV with commas")
-    check_names(header, path)
-    return header
+def _is_unused(name: str, values: pd.Series) -> bool:
+    """Whether a column looks like a measurement, with fractions, and is none that is known here."""
+    if name in {*ID_COLUMNS, *POSE_COLUMNS} or parse_column(name) or re.fullmatch(r"[xy]_\d+", name):
+        return False
+    return bool(values.dtype.kind == "f" and (values.dropna() % 1 != 0).any())
 
 
 def _read_meta(path: Path) -> JsonObject:
@@ -270,7 +201,7 @@ def _read_meta(path: Path) -> JsonObject:
     return checked_meta(meta, meta_file)
 
 
-def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, JsonObject]:
+def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, JsonObject, list[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -282,10 +213,12 @@ def _read_parquet(path: Path, meta_key: bytes) -> tuple[pd.DataFrame, JsonObject
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TableError(f"{path}: not a Parquet file ({reason})") from None
-    names = [str(name).strip() for name in frame.columns]
-    check_names(names, path)
+    as_written = [str(name).strip() for name in frame.columns]
+    check_names(as_written, path)
+    names = read_names(as_written, str(path))
     indices = [name for name in names if re.fullmatch(r"__index_level_\d+__", name)]  # as pandas calls them
-    return frame.set_axis(names, axis=1).drop(columns=indices), checked_meta(meta, path)
+    notes = [f"{path.name}: {note}" for note in reading_notes(as_written, names)]
+    return frame.set_axis(names, axis=1).drop(columns=indices), checked_meta(meta, path), notes
 
 
 def _filled(frame: pd.DataFrame, path: Path) -> pd.DataFrame:

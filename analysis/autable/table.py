@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from analysis.au_names import read_names, resembles_au
 from analysis.autable.write import META_KEY, write_tables
 from analysis.columns import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS
 from analysis.errors import TableError
@@ -65,6 +66,7 @@ class AUTable:
     ) -> None:
         if scale not in SCALES:
             raise TableError(f"scale: expected one of {', '.join(SCALES)}, got {scale!r}")
+        frame = frame.set_axis(read_names(frame.columns), axis=1)
         _check_columns(frame.columns, scale)
         self.backend = backend
         self.backend_version = backend_version
@@ -201,7 +203,7 @@ class AUTable:
         return write_tables([self], path, rows=len(self))
 
     @classmethod
-    def read(cls, path: str | Path) -> AUTable:
+    def read(cls, path: str | Path, *, text_columns: Collection[str] = ()) -> AUTable:
         """Read a table, whoever wrote it.
 
         Parameters
@@ -221,8 +223,12 @@ class AUTable:
               `AU01_r`, by the narrowest range that holds all values;
             - else this project's own: intensity before probability before presence.
 
-            `backend` is 'unknown' where columns do not tell it. Further columns travel along, but
-            those that nothing here uses are left out; `notes` says what was changed or left out.
+            AU columns in other spellings ('AU1_r', 'au01-r', 'AU12_r (smile)') are read where it is clear
+            what they are. `backend` is 'unknown' where columns do not tell it. Further columns travel along,
+            but those that nothing here uses are left out; `notes` says what was changed or left out.
+        text_columns : collection of str
+            Columns of a CSV to take as they stand, such as labels and persons: '007' is no number, 'NA' not
+            missing. Other further columns hold numbers only if all their cells are some.
 
         Returns
         -------
@@ -238,7 +244,7 @@ class AUTable:
         from analysis.autable.read import read_table
 
         path = Path(path)
-        found = read_table(path, META_KEY)
+        found = read_table(path, META_KEY, text_columns)
         frame, scale, notes = _one_scale(found.frame, found.meta, path)
         try:
             table = cls(
@@ -281,7 +287,8 @@ def _check_columns(columns: Iterable[str], scale: str) -> None:
         raise TableError(f"columns stand twice: {', '.join(repeated)}; rename or remove one of each")
     aus = [name for name in names if parse_column(name)]
     if not aus:
-        got = ", ".join(map(str, names[:8])) or "none"
+        alike = [name for name in names if resembles_au(name)]
+        got = ", ".join(map(str, (alike or names)[:8])) or "none"
         raise TableError(f"no AU column; expected names such as AU12_{scale}, got {got}")
     other = [name for name in aus if not name.endswith(f"_{scale}")]
     if other:

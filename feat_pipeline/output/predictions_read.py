@@ -117,7 +117,7 @@ def same_faces(answers: Mapping[str, ModelPredictions]) -> tuple[dict[str, pd.Da
 
 
 def _read(path: Path) -> list[ModelPredictions]:
-    from analysis.autable.read import read_csv
+    from analysis.autable.csvs import read_csv
     from analysis.errors import TableError
 
     file = path / filenames.PREDICTIONS if path.is_dir() else path

@@ -269,10 +269,13 @@ def test_a_bad_au_table_is_refused_and_named(run, tmp_path, change, message):
     assert not (tmp_path / "model" / "model.json").exists()
 
 
-def test_a_table_with_semicolons_is_refused_and_told_so(run, tmp_path):
-    (tmp_path / "aus.csv").write_text("AU01_r;AU12_r;mood\n1,5;2,0;happy\n")
+def test_a_table_with_semicolons_and_decimal_commas_is_read_and_said(run, tmp_path):
+    aus, labels = au_rows()
+    aus.assign(mood=labels).to_csv(tmp_path / "aus.csv", sep=";", decimal=",", index=False)
     code, _, err = run("fit", tmp_path / "aus.csv", "--label-column", "mood", "--out", tmp_path / "model")
-    assert code == 2 and "aus.csv: values are separated by ';'; save it as a CSV with commas" in err
+    assert (
+        code == 0 and "aus.csv: read as values separated by semicolons and numbers with decimal commas" in err
+    )
 
 
 def test_extra_columns_and_missing_values_in_a_table_are_borne_and_said(run, tmp_path):
