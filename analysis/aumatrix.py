@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -179,8 +179,11 @@ def _backend_and_rows(X: AURows) -> tuple[str, pd.DataFrame | ArrayLike]:
     """Take an AUTable apart; a DataFrame may well have a column that is called 'frame'."""
     if is_measured(X):
         return X.backend, X.frame
-    if hasattr(X, "columns"):  # OpenFace's names have blanks before them
-        return "unknown", X.set_axis(read_names(X.columns, "X"), axis=1)
+    if hasattr(X, "columns"):
+        frame = cast("pd.DataFrame", X)
+        return "unknown", frame.set_axis(
+            read_names(frame.columns, "X"), axis=1
+        )  # OpenFace's begin with blanks
     return "unknown", X
 
 

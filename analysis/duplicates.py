@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.aumatrix import AURows, named_matrix
 from analysis.errors import FitError
+from analysis.splits import merged_groups
 
 NEAR = 0.1
 """Default tolerance: root mean square difference of two rows' AUs, in standard deviations of each AU.
@@ -20,6 +23,10 @@ by chance run together. Frames of one video that merely show one person are most
 this: they need groups by person or blocks of adjacent rows.
 """
 
+MOST_NEAR = 20_000
+"""Rows among which `copies` looks for near ones; the time grows with their square."""
+
+_TELLING, _TELLING_NEAR = 3, 10  # values with fractions that agree, or nearly agree, only in copies
 _CHUNK = 128  # rows whose neighbours are held at a time
 REASONS = SAME_ROW, SAME_GROUP, EXACT, NEAR_DUPLICATE = (
     "same row",
@@ -65,6 +72,91 @@ def near_duplicates(X: AURows, tolerance: float = NEAR) -> np.ndarray:
     alone = np.isnan(values).any(axis=1)
     labels[alone] = groups.max(initial=-1) + 1 + np.arange(alone.sum())
     return labels
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Which rows of a table show the same measurement.
+
+    Attributes
+    ----------
+    exact, near : (n,) intp ndarray
+        Group labels, of the same AUs and of AUs that are all but the same (`near_duplicates`).
+    looked_near : bool
+        Whether near copies were looked for: not in more than `MOST_NEAR` rows.
+    """
+
+    exact: np.ndarray
+    near: np.ndarray
+    looked_near: bool = True
+
+    @property
+    def again(self) -> np.ndarray:
+        """Which rows repeat an earlier one exactly, (n,) bool."""
+        return _again(self.exact)
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is, in words."""
+        n, exact, near = len(self.exact), int(self.again.sum()), int(_again(self.near).sum())
+        notes = []
+        if exact:
+            row = int(np.flatnonzero(self.again)[0])
+            first = int(np.flatnonzero(self.exact == self.exact[row])[0])
+            notes.append(
+                f"{exact} of {n} rows have exactly the AUs of an earlier row, such as row {row + 1} those of "
+                f"row {first + 1}: copies, which are held out together"
+            )
+        if near > exact:
+            notes.append(
+                f"{near - exact} of {n} rows are near copies of another (within {NEAR:g} SD of the AUs), as "
+                "of one picture saved twice or frames of one video; name who each row shows (groups)"
+            )
+        if not self.looked_near:
+            notes.append(f"near copies were not looked for among more than {MOST_NEAR:,} rows")
+        return notes
+
+
+def copies(X: AURows) -> Copies:
+    """Find the rows of a table that are copies of one measurement.
+
+    Parameters
+    ----------
+    X : AUTable, DataFrame or (n, p) array
+        AU values. Rows with fewer than three values that are no whole numbers stand alone, as for near
+        copies do those with fewer than ten: codes, few AUs and faces at rest agree by chance.
+
+    Returns
+    -------
+    Copies
+
+    Raises
+    ------
+    FitError
+        For X that holds no numbers.
+    """
+    values = named_matrix(X).values
+    fractions = ((values % 1 != 0) & np.isfinite(values)).sum(axis=1)
+    telling = np.flatnonzero(fractions >= _TELLING)
+    exact = _labels_of(values, telling, 0.0)
+    many = telling[fractions[telling] >= _TELLING_NEAR]
+    if len(many) > MOST_NEAR:
+        return Copies(exact, exact, looked_near=False)
+    near = _labels_of(values, many, NEAR)
+    return Copies(exact, merged_groups(exact, near))
+
+
+def _labels_of(values: np.ndarray, rows: np.ndarray, tolerance: float) -> np.ndarray:
+    labels = np.arange(len(values))
+    if len(rows):
+        labels[rows] = len(values) + near_duplicates(values[rows], tolerance)
+    return labels
+
+
+def _again(labels: np.ndarray) -> np.ndarray:
+    again = np.ones(len(labels), dtype=bool)
+    again[np.unique(labels, return_index=True)[1]] = False
+    return again
 
 
 def leaks(

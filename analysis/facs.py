@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -218,6 +219,31 @@ def in_order(emotions: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(emotions), key=lambda name: (known.get(name, len(known)), str(name)))
 
 
+_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")  # letters without width, as copied from a web page
+_WHOLE = re.compile(r"(-?\d+)\.0+")
+
+
+def normal_text(value: object) -> str:
+    """Write a label, person or name in one form.
+
+    Parameters
+    ----------
+    value : object
+        Text; or a number, of which 3.0 is '3': an empty cell elsewhere makes a column of whole numbers one
+        of floats, in a file too.
+
+    Returns
+    -------
+    str
+        In Unicode's form NFKC (full-width letters are plain ones, an accent is part of its letter), without
+        blanks around it, with single ones inside.
+    """
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text = " ".join(unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).split())
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
 def canonical_emotion(label: object) -> str:
     """Write a label as this project does.
 
@@ -229,10 +255,16 @@ def canonical_emotion(label: object) -> str:
     Returns
     -------
     str
-        The name in `EMOTIONS` (or 'contempt') that it is an alias of, else the label, trimmed.
+        The name in `EMOTIONS` (or 'contempt') that it is an alias of, else the label in the form of
+        `normal_text`.
     """
-    text = str(label).strip()
-    return _CANONICAL.get(text.lower(), text)
+    text = normal_text(label)
+    return _CANONICAL.get(text.casefold(), text)
+
+
+def is_emotion(label: str) -> bool:
+    """Whether a label is one of `EMOTIONS` or contempt, as `canonical_emotion` writes them."""
+    return label in _ALIASES
 
 
 class Prototype(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ import pandas as pd
 from analysis.autable import AUTable
 from analysis.autable.csvs import read_csv
 from analysis.errors import FitError, TableError
-from analysis.facs import canonical_emotion, parse_column
+from analysis.facs import normal_text, parse_column
+from analysis.label_matching import match_labels, path_parts, unlabelled_note
+from analysis.text import merged_labels
 
 _INPUT_NAMES = ("input", "image", "file", "path", "filename", "file_name", "image_path")
 _LABEL_NAMES = ("label", "emotion", "expression", "class")
@@ -36,7 +38,8 @@ def read_labels(path: str | Path, *further: str, unique: bool = True) -> pd.Data
     -------
     DataFrame
         Columns `input` (str) and `label` (str, aliases such as 'happiness' made canonical), and
-        those of `further` that there are. Rows without a label are left out.
+        those of `further` that there are. Rows without a label are left out. ``attrs['notes']`` tells
+        how the file was read, and which labels were taken for the same.
 
     Raises
     ------
@@ -58,15 +61,19 @@ def read_labels(path: str | Path, *further: str, unique: bool = True) -> pd.Data
         raise FitError(str(error)) from None
     image, label = _column_of(raw, _INPUT_NAMES, path), _column_of(raw, _LABEL_NAMES, path)
     labels = raw[[name for name in further if name in raw]].assign(
-        input=raw[image].fillna("").map(str.strip), label=raw[label].fillna("").map(canonical_emotion)
+        input=raw[image].fillna("").map(str.strip), label=raw[label].fillna("").map(str.strip)
     )
-    labels = labels[(labels["label"] != "") & (labels["input"] != "")].drop_duplicates(ignore_index=True)
+    labels = labels[(labels["label"] != "") & (labels["input"] != "")]
     if labels.empty:
         raise FitError(f"{path}: no row has both {image} and {label}")
-    twice = labels.loc[labels["input"].duplicated(), "input"]
+    merged, notes = merged_labels(labels["label"])
+    labels = labels.assign(label=merged).drop_duplicates(ignore_index=True)
+    labels.attrs["notes"] = [*raw.attrs["notes"], *(f"{path.name}: {note}" for note in notes)]
+    twice = labels.loc[labels["input"].map(path_parts).duplicated(), "input"]
     if unique and len(twice):
         name = twice.iloc[0]
-        given = ", ".join(labels.loc[labels["input"] == name, "label"])
+        same = labels["input"].map(path_parts) == path_parts(name)
+        given = ", ".join(labels.loc[same, "label"])
         raise FitError(
             f"{path}: {name} is labelled {given} ({len(twice)} such inputs); keep one label of each"
         )
@@ -77,8 +84,10 @@ def _folder_labels(folder: Path) -> pd.DataFrame:
     files = sorted(path for path in folder.glob("*/**/*") if path.is_file() and not path.name.startswith("."))
     if not files:
         raise FitError(f"{folder}: no file in a sub-folder; expected one sub-folder an emotion")
-    labels = [canonical_emotion(path.relative_to(folder).parts[0]) for path in files]
-    return pd.DataFrame({"input": [path.as_posix() for path in files], "label": labels})
+    labels, notes = merged_labels(path.relative_to(folder).parts[0] for path in files)
+    found = pd.DataFrame({"input": [path.as_posix() for path in files], "label": labels})
+    found.attrs["notes"] = notes
+    return found
 
 
 def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarray, list[str]]:
@@ -108,66 +117,13 @@ def join_labels(table: AUTable, labels: pd.DataFrame) -> tuple[AUTable, np.ndarr
     inputs = table.frame["input"].astype(str)
     found, notes = match_labels(inputs, labels)
     matched = found.notna().to_numpy()
-    if not matched.all():
-        left = inputs[~matched]
-        notes.append(
-            f"{len(left)} of {len(inputs)} rows have no label and are left out, such as {left.iloc[0]}"
-        )
+    notes = [*labels.attrs.get("notes", []), *notes, *unlabelled_note(inputs, found.notna())]
     kept = table.with_rows(matched)
     picture = [name for name in ("input", "frame") if name in kept.frame.columns]
     several = kept.frame.duplicated(picture).sum()
     if several:
         notes.append(f"faces that share their photo's label with another face of it: {several}")
     return kept, found[matched].to_numpy().astype(str), notes
-
-
-def match_labels(
-    inputs: pd.Series, labels: pd.DataFrame, column: str = "label"
-) -> tuple[pd.Series, list[str]]:
-    """Look the labels of files up by their names.
-
-    Parameters
-    ----------
-    inputs : (n,) Series of str
-        Files, as a table names them.
-    labels : DataFrame
-        As `read_labels` returns it.
-    column : str
-        Its column to look up.
-
-    Returns
-    -------
-    found : (n,) Series
-        NaN where there is no label.
-    notes : list of str
-        How the names were matched.
-
-    Raises
-    ------
-    FitError
-        Where no file has a label; with examples of both sides.
-
-    Notes
-    -----
-    A file is matched by its whole name, else by that without its folder, else also without its
-    ending; the latter two only where they stand for one file on both sides.
-    """
-    found = inputs.map(dict(zip(labels["input"], labels[column], strict=True)))
-    notes = []
-    for what, shorten in (("file name", _name), ("file name without ending", _stem)):
-        unmatched = found.isna()
-        if not unmatched.any():
-            break
-        short = inputs[unmatched].map(_unambiguous(inputs, labels, column, shorten))
-        if short.notna().any():
-            found = found.fillna(short)
-            notes.append(f"{short.notna().sum()} of {len(inputs)} rows found their label by {what}")
-    if found.isna().all():
-        raise FitError(
-            f"no label matches a row: labels name {_examples(labels['input'])}, "
-            f"the table {_examples(inputs)}; their file names must agree"
-        )
-    return found, notes
 
 
 def column_labels(table: AUTable, name: str) -> tuple[AUTable, np.ndarray, list[str]]:
@@ -199,8 +155,8 @@ def column_labels(table: AUTable, name: str) -> tuple[AUTable, np.ndarray, list[
         raise FitError(f"label column {name!r}: no row has a label")
     gone = len(present) - int(present.sum())
     notes = [f"{gone} of {len(present)} rows have no label and are left out"] if gone else []
-    y = np.array([canonical_emotion(_label_text(label)) for label in column[present]], dtype=str)
-    return table.with_rows(present), y, notes
+    y, merged = merged_labels(column[present])
+    return table.with_rows(present), y, [*notes, *merged]
 
 
 def group_column(table: AUTable | pd.DataFrame, spec: str) -> np.ndarray:
@@ -234,7 +190,7 @@ def group_column(table: AUTable | pd.DataFrame, spec: str) -> np.ndarray:
         )
     column = frame[name]
     present = column.notna() & (column.astype("str").str.strip() != "")
-    people = column.map(_label_text).str.strip()
+    people = column.map(normal_text)
     if colon:
         people = people.map(_first_group(pattern))
         present &= people.notna()
@@ -262,11 +218,6 @@ def _first_group(pattern: str) -> Callable[[str], str | None]:
     return first
 
 
-def _label_text(value: object) -> str:
-    """Write 3.0 as 3: an empty cell elsewhere makes a column of whole numbers one of floats."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
 def _spellings(names: tuple[str, ...]) -> list[str]:
     return [spelling for name in names for spelling in (name, name.capitalize(), name.upper())]
 
@@ -278,28 +229,3 @@ def _column_of(frame: pd.DataFrame, names: tuple[str, ...], path: Path) -> str:
             return by_lower[name]
     has = ", ".join(map(str, frame.columns))
     raise FitError(f"{path}: no column {names[0]!r} (or {', '.join(names[1:])}); it has {has}")
-
-
-def _name(path: str) -> str:
-    return PurePosixPath(path.replace("\\", "/")).name
-
-
-def _stem(path: str) -> str:
-    return PurePosixPath(_name(path)).stem
-
-
-def _unambiguous(
-    inputs: pd.Series, labels: pd.DataFrame, column: str, shorten: Callable[[str], str]
-) -> dict[str, str]:
-    """Map whole inputs to labels over a shorter name that stands for one file on either side."""
-    short = labels["input"].map(shorten)
-    once = ~short.duplicated(keep=False)
-    label_of = dict(zip(short[once], labels[column][once], strict=True))
-    whole = pd.Series(inputs.unique())
-    names = whole.map(shorten)
-    alone = ~names.duplicated(keep=False) & names.isin(label_of)
-    return dict(zip(whole[alone], names[alone].map(label_of), strict=True))
-
-
-def _examples(names: pd.Series) -> str:
-    return ", ".join(repr(name) for name in names.iloc[:2])

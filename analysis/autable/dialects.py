@@ -113,7 +113,13 @@ def dialect_of(columns: Iterable[str], source: str) -> Dialect:
 
 
 def _own(frame: pd.DataFrame, source: str) -> Translated:
-    return Translated(frame)
+    """Find the backend that a table lost its metadata of, where its AUs are just those of one."""
+    numbers = {parsed[0] for name in frame.columns if (parsed := parse_column(name)) and parsed[1] == "p"}
+    scored = [name for name in ("pyfeat", "mediapipe") if numbers == set(BACKEND_AUS[name])]
+    if not scored:
+        return Translated(frame)
+    note = f"its AUs are just those of {scored[0]}, which is taken for what measured them"
+    return Translated(frame, backend=scored[0], scale="p", notes=[note])
 
 
 def _openface(frame: pd.DataFrame, source: str) -> Translated:

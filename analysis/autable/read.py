@@ -177,7 +177,7 @@ def _translated(frame: pd.DataFrame, dialect: Dialect, left_out: list[str], path
     frame = found.frame if "face" in found.frame.columns else found.frame.assign(face=0)
     frame, coarse = with_fine_times(frame)
     notes += [f"{path.name}: {note}" for note in coarse]
-    if dialect is OWN:
+    if dialect is OWN and not found.scale:
         return Read(frame, {}, notes)
     meta = {"backend": found.backend, "backend_version": found.backend_version, "extra": found.extra}
     return Read(frame, meta | ({"scale": found.scale} if found.scale else {}), notes)

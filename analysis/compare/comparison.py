@@ -15,11 +15,11 @@ from analysis.compare.metrics import BINS, METRICS, Totals, interval, observed, 
 from analysis.compare.paired import paired_tests
 from analysis.compare.probabilities import Predictions, read_predictions
 from analysis.errors import FitError
-from analysis.facs import canonical_emotion
 from analysis.files import JsonObject
 from analysis.people import person_codes, person_draws
 from analysis.prediction_columns import FACE, PICTURE
 from analysis.results import load_result, save_result
+from analysis.text import merged_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,9 @@ def compare(
     if not given:
         raise FitError("predictions: expected at least one model, got none")
     n = len(next(iter(given.values())).probabilities)
-    labels = np.array([canonical_emotion(label) for label in checked_labels(y, n)])
+    spellings = [name for one in given.values() for name in one.classes.tolist()]
+    given = {name: one.spelled(spellings) for name, one in given.items()}
+    labels = merged_labels(checked_labels(y, n).tolist(), spellings)[0]
     persons = None if groups is None else person_codes(groups, n)
     faces = _faces(predictions, n)
     common, kept, notes = _common(given, labels)

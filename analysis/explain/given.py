@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.aumatrix import AURows, FaceAUs, is_measured
 from analysis.errors import ModelError
-from analysis.facs import canonical_emotion
+from analysis.text import label_key
 
 if TYPE_CHECKING:
     from analysis.logit import MultinomialLogit
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 def class_number(model: MultinomialLogit, name: str, parameter: str) -> int:
     """Find a class by any spelling of its name; ModelError, naming the parameter, where there is none."""
     classes = [str(label) for label in model.classes_]
-    for spelling in (str(name), canonical_emotion(name)):
-        if spelling in classes:
-            return classes.index(spelling)
+    if str(name) in classes:
+        return classes.index(str(name))
+    keys = [label_key(label) for label in classes]
+    if label_key(name) in keys:
+        return keys.index(label_key(name))
     raise ModelError(f"{parameter}: the model knows {', '.join(classes)}, not {name!r}")
 
 

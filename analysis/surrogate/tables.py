@@ -13,13 +13,13 @@ from analysis.aumatrix import AURows, checked_labels, is_measured, named_matrix
 from analysis.compare.metrics import interval
 from analysis.compare.probabilities import Predictions, read_predictions
 from analysis.errors import FitError
-from analysis.facs import canonical_emotion
 from analysis.likelihood.maximum import softmax
 from analysis.logit import MultinomialLogit
 from analysis.people import person_codes, person_draws
 from analysis.prediction_columns import FACE
 from analysis.splits import holdout
 from analysis.surrogate.fidelity import FIDELITY, centred_logits, divergences, fidelity
+from analysis.text import merged_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ def read_faces(
     own = {column: frame[column].to_numpy() for column in FACE if column in frame}
     labels = None
     if y is not None:
-        labels = np.array([canonical_emotion(label) for label in checked_labels(y, n)])
+        labels = merged_labels(checked_labels(y, n).tolist(), given.classes.tolist())[0]
     faces = Faces(
         pd.DataFrame(matrix.values, columns=matrix.names),
         given,

@@ -25,8 +25,9 @@ def _fit(arguments: argparse.Namespace) -> int:
     from feat_pipeline.runs.fit import fit
 
     options = read_options(arguments, FitOptions)
-    model = fit(arguments.table, out=arguments.out, overwrite=arguments.overwrite, **options).model
-    for note in model.notes_:
+    fitted = fit(arguments.table, out=arguments.out, overwrite=arguments.overwrite, **options)
+    model = fitted.model
+    for note in (*fitted.unknown, *model.notes_):
         say(note)
     for name, value in model.scores_.items():
         print(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")

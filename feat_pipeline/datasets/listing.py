@@ -130,7 +130,8 @@ def list_labelled(
     """
     import pandas as pd
 
-    from analysis.labels import match_labels, read_labels
+    from analysis.label_matching import match_labels
+    from analysis.labels import read_labels
 
     folder = Path(path)
     whose = _person_finder(person)

@@ -15,5 +15,6 @@ class CompareOptions(Options):
 
     labels: PathLike = required(shared.LABELS_HELP, metavar="PATH")
     groups: str | None = shared.groups(": of the labels or the predictions")
+    allow_unlabelled: bool = shared.allow_unlabelled()
     draws: int = shared.draws(1000)
     seed: int = shared.seed()

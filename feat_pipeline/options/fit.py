@@ -18,7 +18,13 @@ class FitOptions(Options):
     label_column: str | None = option(
         None, "column of AUS that holds the labels", metavar="NAME", one_of="labels"
     )
+    allow_unlabelled: bool = shared.allow_unlabelled()
     groups: str | None = shared.groups(", who is then in one fold only")
+    backend: str | None = option(
+        None,
+        "what measured the AUs, where the table does not say (its .meta.json is gone)",
+        metavar="NAME",
+    )
     folds: int = option(5, "of the cross-validation (default: %(default)s)")
     seed: int = shared.seed("of folds and draws")
     alpha: float | str | None = shared.alpha(None, "1, or 0 with --inference")

@@ -85,6 +85,11 @@ def labels(help: str = LABELS_HELP, **declared: Any) -> Any:
     return option(None, help, metavar="PATH", **declared)
 
 
+def allow_unlabelled(**declared: Any) -> bool:
+    """Declare ``allow_unlabelled``."""
+    return option(False, "go on where more than half of the faces have no label", **declared)
+
+
 def groups(which: str) -> str | None:
     """Declare ``groups``, the column of persons; `which` ends the help."""
     return option(None, PERSON_HELP + which, metavar="COLUMN")

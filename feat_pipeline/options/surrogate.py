@@ -16,6 +16,7 @@ class SurrogateOptions(Options):
     model: str | None = option(None, "which one, where the file holds several", metavar="NAME")
     groups: str | None = shared.groups(", who is then on one side only")
     labels: PathLike | None = shared.labels(f"true labels, for reference: {shared.LABELS_HELP}")
+    allow_unlabelled: bool = shared.allow_unlabelled()
     terms: str = shared.terms()
     alpha: float | str = shared.alpha("cv", "cv")
     draws: int = shared.draws(200)

@@ -73,6 +73,7 @@ class TrainOptions(Options):
     label_column: str | None = option(
         None, "of an AU table: its column of labels", metavar="NAME", group=_FACES
     )
+    allow_unlabelled: bool = shared.allow_unlabelled(group=_FACES)
     votes: PathLike | None = option(
         None,
         "of FER2013: FER+'s fer2013new.csv; networks learn the annotators' shares, all are judged by what "

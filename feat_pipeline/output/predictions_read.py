@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import filenames
+from analysis.facs import normal_text
 from analysis.prediction_columns import FACE, MODEL, TEXT, is_probability
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources.frame import PathLike
@@ -129,6 +130,7 @@ def _read(path: Path) -> list[ModelPredictions]:
         frame = read_csv(file, *TEXT)
     except TableError as error:
         raise InputError(str(error)) from None
+    said = frame.attrs["notes"]
     columns = [str(name) for name in frame.columns]
     probabilities = [*filter(is_probability, columns)]
     if "input" not in columns or not probabilities:
@@ -138,13 +140,32 @@ def _read(path: Path) -> list[ModelPredictions]:
         )
     if frame.empty:
         raise InputError(f"{file}: holds no row; expected one for each face and model")
+    frame, notes = _rescaled(frame, probabilities)
+    notes = [*said, *(f"{file.name}: {note}" for note in notes)]
     _check_probabilities(frame, probabilities, file)
     for column in FACE[1:]:
         frame[column] = _whole(frame[column], column, file) if column in columns else 0
     if MODEL not in columns:
         ours = file.stem == Path(filenames.PREDICTIONS).stem
-        return [_one(file, file.resolve().parent.name if ours else file.stem, frame)]
-    return [_one(file, str(name), part) for name, part in frame.groupby(frame[MODEL].fillna(""), sort=False)]
+        found = [_one(file, file.resolve().parent.name if ours else file.stem, frame)]
+    else:
+        by_model = frame.groupby(frame[MODEL].fillna("").map(normal_text), sort=False)
+        found = [_one(file, str(name), part) for name, part in by_model]
+    found[0].notes[:0] = notes
+    return found
+
+
+def _rescaled(frame: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Scale what another tool rounded, or gave in percent; text is left to the check."""
+    from analysis.compare.probabilities import rescaled
+
+    if any(frame[name].dtype.kind not in "fiu" for name in names):
+        return frame, []
+    values = frame[names].to_numpy(dtype=np.float64)
+    if not np.isfinite(values).any() or np.nanmin(values) < 0 or np.isinf(values).any():
+        return frame, []
+    scaled, notes = rescaled(values)
+    return frame.assign(**dict(zip(names, scaled.T, strict=True))) if notes else frame, notes
 
 
 def _whole(column: pd.Series, name: str, file: Path) -> pd.Series:

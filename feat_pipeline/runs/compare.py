@@ -75,7 +75,9 @@ def compare_files(
     log = RunLog("compare", parameters)
     answers = read_prediction_files(paths)
     frames, notes = same_faces(answers)
-    y, persons, kept, matched = labelled(next(iter(frames.values())), chosen.labels, chosen.groups)
+    y, persons, kept, matched = labelled(
+        next(iter(frames.values())), chosen.labels, chosen.groups, allow_unlabelled=chosen.allow_unlabelled
+    )
     result = compare(
         {name: frame[kept] for name, frame in frames.items()},
         y,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from analysis import filenames
 from analysis.errors import FitError
@@ -13,19 +15,21 @@ from feat_pipeline.files import named_errors
 from feat_pipeline.options.fit import FitOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.labelled import kept_together, labelled_table, persons_columns
 from feat_pipeline.sources.frame import PathLike
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from analysis.autable import AUTable
+    from analysis.duplicates import Copies
     from analysis.inference import Inference
     from analysis.logit import MultinomialLogit
 
 INFERRED = ("log_odds.csv", "marginal_effects.csv", "joint.csv", "prototypes.csv")
 OUTPUTS = (*filenames.OF_A_MODEL, *INFERRED, filenames.RUN)
 MANY_CLASSES = 20
+UNKNOWN = "unknown"  # the backend of a table that does not name it
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +46,14 @@ class FitResult:
     fallback : bool
         Whether the model is a ridge in place of the unpenalised regression that was asked for, because
         inference from that one is not valid; the last of the model's ``notes_`` says why.
+    unknown : list of str
+        What the table does not say of its AUs, and how to say it.
     """
 
     model: MultinomialLogit
     inference: Inference | None = None
     fallback: bool = False
+    unknown: list[str] = field(default_factory=list)
 
 
 @takes(FitOptions)
@@ -84,11 +91,11 @@ def fit(
     OutputError
         ``out`` cannot be written, or holds a model and ``overwrite`` is false.
     UsageError
-        Neither or both of ``labels`` and ``label_column``, fewer than two folds, a negative seed, or a
-        reference without inference.
+        Neither or both of ``labels`` and ``label_column``, fewer than two folds, a negative seed, a
+        reference without inference, or another backend than the table's.
     """
     from analysis.autable import AUTable
-    from analysis.labels import group_column, read_labels
+    from analysis.duplicates import copies
     from analysis.logit import MultinomialLogit
 
     chosen = FitOptions.of(options)
@@ -98,33 +105,43 @@ def fit(
     model = MultinomialLogit(alpha=alpha, terms=chosen.terms, pairs=chosen.pairs)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
     log = RunLog("fit", {"table": str(table), **chosen.parameters()})
-    whole = AUTable.read(str(table))
-    stated = None if chosen.labels is None else read_labels(str(chosen.labels))
+    texts = [*persons_columns(chosen.groups), *filter(None, [chosen.label_column])]
+    whole, origin = _stated_backend(AUTable.read(str(table), text_columns=texts), chosen.backend, str(table))
     try:
-        labelled, y, notes = _labelled(whole, stated, chosen.label_column)
-        people = None if chosen.groups is None else group_column(labelled, chosen.groups)
-        model.fit(labelled, y, groups=people)
-        found, fallback = None, False
+        labelled, y, people, notes = labelled_table(
+            whole,
+            chosen.labels,
+            chosen.label_column,
+            chosen.groups,
+            allow_unlabelled=chosen.allow_unlabelled,
+        )
+        _check_classes(y)
+        repeated = copies(labelled)
+        units = kept_together(people, repeated.exact)
+        rows, found, fallback = np.arange(len(y)), None, False
         if chosen.inference:
-            found = model.inference(labelled, y, groups=people, reference=chosen.reference, seed=chosen.seed)
-            fallback = not found.valid and model.alpha_ == 0
-            if fallback:
-                model = _ridge(model, found, labelled, y)
-            if not found.valid:
-                model.notes_.append(_no_p_values(found))
+            rows, units, once = _once(y, people, repeated)
+            notes += once
+        model.fit(labelled.with_rows(rows), y[rows], groups=None if units is None else units[rows])
+        if chosen.inference:
+            found, model, fallback = _inferred(model, labelled.with_rows(rows), y[rows], units, rows, chosen)
     except FitError as error:
         raise FitError(f"{table}: {error}") from None
-    model.notes_ = [*whole.notes, *notes, *model.notes_]
-    _score(model, labelled, y, people, chosen.folds, chosen.seed)
+    model.notes_ = [*whole.notes, *notes, *repeated.notes, *model.notes_]
+    _score(model, labelled, y, kept_together(people, repeated.exact), chosen.folds, chosen.seed)
+    if model.scores_:
+        model.scores_["grouped"] = people is not None
     folder.clear()
     with folder.all_or_nothing():
         _write(folder, model, found)
-        folder.write_json(filenames.RUN, log.record() | {"scores": model.scores_, "notes": model.notes_})
+        folder.write_json(
+            filenames.RUN, log.record() | {"scores": model.scores_, "notes": [*origin, *model.notes_]}
+        )
     if chosen.report:
         from analysis.report import build_report
 
         build_report(folder.path)
-    return FitResult(model, found, fallback)
+    return FitResult(model, found, fallback, origin)
 
 
 def _check(options: FitOptions) -> None:
@@ -138,19 +155,75 @@ def _check(options: FitOptions) -> None:
         raise UsageError(f"reference: {options.reference!r} is of use with inference only; add --inference")
 
 
-def _labelled(
-    table: AUTable, labels: pd.DataFrame | None, column: str | None
-) -> tuple[AUTable, np.ndarray, list[str]]:
-    from analysis.labels import column_labels, join_labels
+def _stated_backend(table: AUTable, backend: str | None, path: str) -> tuple[AUTable, list[str]]:
+    """Take what measured the AUs from the table, or else from the option; say where neither does."""
+    from analysis.autable import AUTable as Table
+    from analysis.facs import SCALES
 
-    labelled, y, notes = column_labels(table, str(column)) if labels is None else join_labels(table, labels)
+    if backend is None:
+        if table.backend != UNKNOWN:
+            return table, []
+        return table, [
+            f"{path} does not say what measured its AUs (no .meta.json beside it); they are taken for "
+            f"{SCALES[table.scale]}, and predict will not know which backend the model needs: name it "
+            "with --backend"
+        ]
+    if table.backend not in (UNKNOWN, backend):
+        raise UsageError(f"backend: {path} says that {table.backend} measured its AUs, not {backend}")
+    stated = Table(
+        table.frame,
+        backend=backend,
+        backend_version=table.backend_version,
+        scale=table.scale,
+        extra=table.extra,
+    )
+    stated.notes = table.notes
+    return stated, []
+
+
+def _check_classes(y: np.ndarray) -> None:
     classes = len(set(y))
     if classes > MANY_CLASSES and 2 * classes > len(y):  # names or numbers; a fit would take hours
         raise FitError(
             f"labels: {classes} different ones in {len(y)} rows, such as {y[0]!s} and {y[1]!s}; "
             f"expected several rows of each emotion, so name another column or file"
         )
-    return labelled, y, notes
+
+
+def _once(
+    y: np.ndarray, people: np.ndarray | None, repeated: Copies
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Count copies once: rows to infer from, what clusters all rows, and what was done."""
+    keys = [repeated.exact, np.unique(y, return_inverse=True)[1]]
+    keys += [] if people is None else [np.unique(people, return_inverse=True)[1]]
+    rows = np.sort(np.unique(np.column_stack(keys), axis=0, return_index=True)[1])
+    gone = len(y) - len(rows)
+    notes = [f"{gone} of {len(y)} rows are copies: inference and model count each face once"] if gone else []
+    units = kept_together(people, repeated.exact if people is not None else repeated.near)
+    if units is not None and len(np.unique(units[rows])) == len(rows):
+        return rows, None if people is None else units, notes
+    if people is None and units is not None:
+        notes.append("the remaining copies are taken together: errors are clustered by them")
+    return rows, units, notes
+
+
+def _inferred(
+    model: MultinomialLogit,
+    X: AUTable,
+    y: np.ndarray,
+    units: np.ndarray | None,
+    rows: np.ndarray,
+    options: FitOptions,
+) -> tuple[Inference, MultinomialLogit, bool]:
+    """Infer, and return the model to save: the ridge that takes its place where tests do not hold."""
+    groups = None if units is None else units[rows]
+    found = model.inference(X, y, groups=groups, reference=options.reference, seed=options.seed)
+    fallback = not found.valid and model.alpha_ == 0
+    if fallback:
+        model = _ridge(model, found, X, y)
+    if not found.valid:
+        model.notes_.append(_no_p_values(found))
+    return found, model, fallback
 
 
 def _ridge(model: MultinomialLogit, found: Inference, X: AUTable, y: np.ndarray) -> MultinomialLogit:

@@ -16,7 +16,7 @@ from feat_pipeline.options.surrogate import SurrogateOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.predictions_read import ModelPredictions, read_prediction_files, same_faces
 from feat_pipeline.output.runlog import RunLog
-from feat_pipeline.runs.labelled import check_draws, labelled
+from feat_pipeline.runs.labelled import check_draws, kept_together, labelled, persons_columns
 from feat_pipeline.runs.results import backend_of, write_result
 from feat_pipeline.sources.frame import PathLike
 
@@ -77,6 +77,7 @@ def surrogate_files(
         No such model, fewer than two draws, or a negative seed.
     """
     from analysis.autable import AUTable
+    from analysis.duplicates import copies
     from analysis.report import build_report
     from analysis.surrogate import fit_surrogate
 
@@ -86,9 +87,16 @@ def surrogate_files(
     parameters = {"aus": str(aus), "predictions": str(predictions), **chosen.parameters()}
     log = RunLog("surrogate", parameters)
     name, answers = _chosen(read_prediction_files([predictions]), chosen.model)
-    table, frame, notes = _joined(AUTable.read(str(aus)), name, answers)
-    y, persons, kept, matched = labelled(frame, chosen.labels, chosen.groups)
+    table, frame, notes = _joined(
+        AUTable.read(str(aus), text_columns=persons_columns(chosen.groups)), name, answers
+    )
+    y, persons, kept, matched = labelled(
+        frame, chosen.labels, chosen.groups, allow_unlabelled=chosen.allow_unlabelled
+    )
     table, frame = table.with_rows(kept), frame[kept].reset_index(drop=True)
+    repeated = copies(table)
+    matched = [*matched, *repeated.notes]
+    persons = kept_together(persons, repeated.exact)
     result = fit_surrogate(
         table,
         frame,

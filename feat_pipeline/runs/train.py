@@ -23,6 +23,7 @@ from feat_pipeline.models.protocol import EmotionModel, TrainableModel, has_reci
 from feat_pipeline.options.train import TrainOptions
 from feat_pipeline.output.folder import earlier_run
 from feat_pipeline.output.runlog import RunLog
+from feat_pipeline.runs.labelled import labelled_table, persons_columns
 from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike
@@ -163,7 +164,6 @@ def _measured(data: Path, options: TrainOptions) -> LabelledAUs:
 
 def _tabled(data: Path, options: TrainOptions) -> LabelledAUs:
     from analysis.autable import AUTable
-    from analysis.labels import column_labels, group_column, join_labels, read_labels
 
     labels, column = options.labels, options.label_column
     if (labels is None) == (column is None):
@@ -171,12 +171,11 @@ def _tabled(data: Path, options: TrainOptions) -> LabelledAUs:
             "labels: expected either a file of labels or a label column of the AU table; or as data a folder "
             "of pictures with one sub-folder an emotion"
         )
-    table = AUTable.read(str(data))
-    if labels is None:
-        labelled, y, notes = column_labels(table, str(column))
-    else:
-        labelled, y, notes = join_labels(table, read_labels(str(labels)))
-    groups = None if options.person is None else group_column(labelled, options.person)
+    texts = [*persons_columns(options.person), *filter(None, [column])]
+    table = AUTable.read(str(data), text_columns=texts)
+    labelled, y, groups, notes = labelled_table(
+        table, labels, column, options.person, allow_unlabelled=options.allow_unlabelled
+    )
     return LabelledAUs(labelled, y, np.full(len(y), ""), groups, notes=(*table.notes, *notes))
 
 

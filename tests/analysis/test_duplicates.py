@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
-from analysis.duplicates import leak_summary, leaks, near_duplicates
+from analysis.duplicates import copies, leak_summary, leaks, near_duplicates
 from analysis.errors import FitError
 from analysis.splits import blocked_folds, grouped_folds
 
@@ -130,3 +130,16 @@ def test_near_duplicates_of_the_stills_are_few_and_their_folds_clean(shared):
     assert (sizes[sizes > 1].sum(), (sizes > 1).sum()) == (42, 21)
     y = table.frame["emotion"]
     assert leaks(*blocked_folds(y)[0], X=table).shape == (6, 4)
+
+
+def test_copies_are_exact_or_near_and_faces_at_rest_are_none():
+    rng = np.random.default_rng(3)
+    rows = rng.uniform(0.1, 4.9, (20, 12))
+    X = np.vstack([rows, rows[:2], rows[2:3] + 1e-4, np.zeros((3, 12)), np.ones((2, 12))])
+    found = copies(X)
+    assert np.flatnonzero(found.again).tolist() == [20, 21]
+    assert found.near[22] == found.near[2] and len(np.unique(found.near)) == len(X) - 3
+    assert (
+        "2 of 28 rows have exactly the AUs of an earlier row, such as row 21 those of row 1" in found.notes[0]
+    )
+    assert found.notes[1].startswith("1 of 28 rows are near copies")

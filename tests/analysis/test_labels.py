@@ -170,3 +170,55 @@ def test_rows_without_a_person_are_refused(spec, part):
 def test_persons_of_ckplus_are_in_its_file_names(shared):
     names = pd.DataFrame({"input": sorted(path.name for path in (shared / "data/ckplus_dev").rglob("*.png"))})
     assert len(set(group_column(names, r"input:^(S\d+)_"))) == 59
+
+
+def test_labels_of_any_language_that_differ_in_case_blanks_or_form_are_one_and_counted():
+    words = ["Wut", "wut", " WUT ", "Freude", "\uff26reude", "cole\u0300re", "col\u00e8re", "Col\u00e8re"]
+    _, y, (note,) = column_labels(table_of(*"abcdefgh", mood=words), "mood")
+    assert y.tolist() == ["Wut"] * 3 + ["Freude"] * 2 + ["col\u00e8re"] * 3
+    assert "count as one: 5 of 8 rows ('wut' as Wut" in note
+
+
+def test_labels_are_merged_in_files_and_folders_too(tmp_path):
+    labels = labels_of(tmp_path, "input,label\na,Wut\nb,wut\nc,Freude  laut\nd,Freude laut\n")
+    assert labels["label"].tolist() == ["Wut", "Wut", "Freude laut", "Freude laut"]
+    assert "labels.csv: labels that differ only" in labels.attrs["notes"][0]
+    for name in ("set/Wut/a.png", "set/wut/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    assert read_labels(tmp_path / "set")["label"].tolist() == ["Wut", "Wut"]
+
+
+def test_whole_numbers_with_points_are_the_labels_without(tmp_path):
+    assert labels_of(tmp_path, "input,label\na,1.0\nb,1\nc,\n")["label"].tolist() == ["1", "1"]
+
+
+def test_a_label_called_na_is_a_label_and_told(tmp_path):
+    labels = labels_of(tmp_path, "input,label\na,NA\nb,sad\n")
+    assert labels["label"].tolist() == ["NA", "sad"]
+    assert "1 of 2 rows have the label 'NA'" in labels.attrs["notes"][0]
+
+
+def test_persons_are_text_in_one_form():
+    people = group_column(table_of("a", "b", "c", "d", who=["NA", " Ann  Lee", "Ann Lee", "\uff21"]), "who")
+    assert people.tolist() == ["NA", "Ann Lee", "Ann Lee", "A"]
+
+
+def test_labels_from_another_root_are_found_by_the_end_of_the_path(tmp_path):
+    labels = labels_of(tmp_path, "input,label\nP00/peak.jpg,happy\nP01\\peak.jpg,sad\n./P02/Peak.JPG,fear\n")
+    table = table_of("/data/P00/peak.jpg", "/data/P01/peak.jpg", "/data/P02/peak.jpg", "/data/P03/peak.jpg")
+    rows, y, notes = join_labels(table, labels)
+    assert y.tolist() == ["happy", "sad", "fear"] and len(rows) == 3
+    assert notes == [
+        "2 of 4 rows found their label by the end of their path",
+        "1 of 4 rows found their label by the end of their path in any case",
+        "1 of 4 rows could be several of the labelled files, or one with another row, such as "
+        "'/data/P03/peak.jpg' ('P00/peak.jpg' or 'P01\\\\peak.jpg'); write more of their path",
+        "1 of 4 rows have no label and are left out, such as /data/P03/peak.jpg",
+    ]
+
+
+def test_a_number_at_the_end_of_a_name_is_no_ending(tmp_path):
+    labels = labels_of(tmp_path, "input,label\nKA.AN1.39,angry\nKA.AN1.40,sad\n")
+    _, y, _ = join_labels(table_of("KA.AN1.39.tiff", "KA.AN1.40.tiff"), labels)
+    assert y.tolist() == ["angry", "sad"]

@@ -77,7 +77,7 @@ def test_faces_that_lack_an_answer_or_a_label_are_left_out_and_counted(files):
         "some: 3 of 50 faces have no answer and are left out",
         "cnn: 13 of 60 faces have no counterpart and are left out",
         "46 of 47 rows found their label by file name without ending",
-        "1 of 47 faces have no label and are left out",
+        "1 of 47 faces have no label and are left out, such as photo0.jpg",
     ]
 
 
@@ -126,7 +126,8 @@ def test_predictions_that_are_no_probabilities_are_refused(tmp_path, row, said):
 def test_probabilities_that_do_not_sum_to_1_are_told(tmp_path):
     (tmp_path / "cut.csv").write_text("input,p_happy,p_sad\na,0.7,0.301\nb,0.2\nc,0.5,0.9\n")
     assert read_prediction_files([tmp_path / "cut.csv"])["cut"].notes == [
-        "cut: the probabilities of 2 of 3 faces do not sum to 1"
+        "cut.csv: probabilities of 1 of 3 faces were rounded and sum to 1.001 to 1.001: scaled to 1",
+        "cut: the probabilities of 2 of 3 faces do not sum to 1",
     ]
 
 
@@ -170,3 +171,44 @@ def test_other_mistakes_are_refused(files):
     with pytest.raises(OutputError, match=r"already holds comparison\.json"):
         compare_files(files, **options)
     compare_files(files, **options, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("decimals", "factor"), [(2, 1), (3, 1), (1, 100)], ids=["two", "three", "percentages"]
+)
+def test_probabilities_that_another_tool_rounded_are_scaled_to_1_and_said(files, decimals, factor):
+    given = pd.read_csv(files / "cnn.csv")
+    names = [name for name in given if name.startswith("p_")]
+    given.assign(**{name: (given[name] * factor).round(decimals) for name in names}).to_csv(
+        files / "rounded.csv", index=False
+    )
+    options = {"labels": files / "labels.csv", "draws": 5}
+    result = compare_files([files / "rounded.csv", files / "cnn.csv"], out=files / "o", **options)
+    scores = result.scores.query("metric == 'log_loss'").set_index("model")["value"]
+    assert scores["rounded"] == pytest.approx(scores["cnn"], abs=0.03)
+    assert any("scaled to 1" in note or "divided by 100" in note for note in result.facts["notes"])
+
+
+def test_probabilities_that_are_really_off_are_refused_with_the_tolerance_and_the_mend(files):
+    given = pd.read_csv(files / "cnn.csv")
+    given.assign(p_happy=given["p_happy"] * 0.7).to_csv(files / "off.csv", index=False)
+    with pytest.raises(FitError, match=r"do not sum to 1 within 0\.001, .*divide each row by its sum"):
+        compare_files(files / "off.csv", labels=files / "labels.csv", out=files / "o", draws=5)
+
+
+def test_labels_of_another_case_than_the_predictions_are_the_same(files):
+    given = pd.read_csv(files / "cnn.csv").rename(columns={"p_happy": "p_Freude"})
+    given.to_csv(files / "german.csv", index=False)
+    stated = pd.read_csv(files / "labels.csv").replace({"emotion": {"happy": "freude"}})
+    stated.to_csv(files / "deutsch.csv", index=False)
+    result = compare_files(files / "german.csv", labels=files / "deutsch.csv", out=files / "o", draws=5)
+    assert result.facts["classes"] == ["Freude", "angry", "neutral"]
+
+
+def test_labels_of_less_than_half_of_the_faces_stop_the_comparison_unless_told_to_go_on(files, run):
+    pd.read_csv(files / "labels.csv").iloc[:20].to_csv(files / "few.csv", index=False)
+    arguments = [files / "cnn.csv", "--labels", files / "few.csv", "--draws", 5, "--out", files / "o"]
+    code, _, err = run("compare", *arguments)
+    assert code == 2 and "40 of 60 faces have none" in err and "photo20.jpg" in err
+    code, _, err = run("compare", *arguments, "--allow-unlabelled")
+    assert code == 0 and "40 of 60 faces have no label and are left out, such as photo20.jpg" in err

@@ -131,3 +131,56 @@ def test_the_command_succeeds_where_inference_is_not_valid(separated, tmp_path):
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("no p-values, because") == 1
+
+
+def test_a_table_whose_rows_stand_twice_gives_the_model_of_those_that_stand_once(table, tmp_path):
+    rows = pd.read_csv(table)
+    twice = tmp_path / "twice.csv"
+    pd.concat([rows, rows]).to_csv(twice, index=False)
+    options = {"label_column": "mood", "inference": True}
+    once = fit(table, out=tmp_path / "once", **options).model
+    repeated = fit(twice, out=tmp_path / "again", **options)
+    again = repeated.model
+    np.testing.assert_allclose(again.coef_, once.coef_)
+    n = len(rows)
+    assert f"{n} of {2 * n} rows are copies: inference and model count each face once" in again.notes_
+    assert repeated.inference.facts["n"] == n
+    assert any(f"such as row {n + 1} those of row 1" in note for note in again.notes_)
+
+
+def test_near_copies_without_persons_are_taken_together_in_inference(table, tmp_path):
+    rng = np.random.default_rng(5)
+    further = {
+        f"AU{number}_r": rng.uniform(0.1, 4.9, 420) for number in (10, 14, 15, 17, 20, 23, 24, 25, 26, 27)
+    }
+    rows = pd.read_csv(table).assign(**further)
+    aus = [name for name in rows if name.startswith("AU")]
+    near = rows.assign(**{name: (rows[name] * 0.999).round(6) for name in aus})
+    pd.concat([rows, near]).to_csv(tmp_path / "near.csv", index=False)
+    found = fit(tmp_path / "near.csv", out=tmp_path / "o", label_column="mood", inference=True)
+    assert found.inference.facts["n_groups"] == len(rows)
+    assert any("clustered by them" in note for note in found.model.notes_)
+
+
+def test_persons_may_stand_in_the_file_of_labels(table, tmp_path):
+    rows = pd.read_csv(table)
+    rows = rows.assign(input=[f"{i}.png" for i in range(len(rows))])
+    rows.drop(columns=["mood", "person"]).to_csv(tmp_path / "aus.csv", index=False)
+    people = ["NA" if i % 9 == 0 else f"{i % 9:03d}" for i in range(len(rows))]
+    rows[["input", "mood"]].rename(columns={"mood": "label"}).assign(person=people).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    model = fit(
+        tmp_path / "aus.csv", out=tmp_path / "o", labels=tmp_path / "labels.csv", groups="person"
+    ).model
+    assert model.scores_["grouped"]
+
+
+def test_a_table_that_lost_its_metadata_is_told_at_once_and_the_backend_can_be_named(table, tmp_path):
+    bare = tmp_path / "bare.csv"
+    pd.read_csv(table).to_csv(bare, index=False)
+    told = fit(bare, out=tmp_path / "a", label_column="mood")
+    assert told.model.backend_ == "unknown" and "name it with --backend" in told.unknown[0]
+    assert told.unknown == json.loads((tmp_path / "a" / "run.json").read_text())["unknown"]
+    named = fit(bare, out=tmp_path / "b", label_column="mood", backend="embedded")
+    assert named.model.backend_ == "embedded" and not named.unknown
