@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.damaged.damage import ANY, REFUSED, TOLD, USED, Damaged, blanked, flipped, one
+from tests.damaged.damage import ANY, REFUSED, TOLD, USED, WHOLE, Damaged, blanked, flipped, one
 
 MANY = 20_000
 
@@ -115,8 +115,9 @@ def _any_csv(kind: str, text: str, *, values: bool = False) -> Iterator[Damaged]
     yield made("blank_lines", "blank lines", "\n\n".join([header, *rows]) + "\n\n\n", USED)
     yield made("no_last_line_end", "line ends", text.rstrip("\n"), USED)
 
-    for what, sign in {"semicolons": ";", "tabs": "\t", "pipes": "|"}.items():
-        yield made(what, f"separator {what}", text.replace(",", sign))
+    for what, sign in {"semicolons": ";", "tabs": "\t"}.items():
+        yield made(what, f"separator {what}", text.replace(",", sign), WHOLE)
+    yield made("pipes", "separator pipes", text.replace(",", "|"))
     yield made(
         "separators_mixed", "mixed separators", "\n".join([header, *(row.replace(",", ";") for row in rows)])
     )
