@@ -13,6 +13,7 @@ from analysis.autable import AUTable
 from analysis.autable.csvs import read_csv
 from analysis.errors import FitError, TableError
 from analysis.facs import normal_text, parse_column
+from analysis.folders import emotion_level
 from analysis.label_matching import match_labels, path_parts, unlabelled_note
 from analysis.text import merged_labels
 
@@ -28,7 +29,8 @@ def read_labels(path: str | Path, *further: str, unique: bool = True) -> pd.Data
     path : str or Path
         A CSV with a column `input` (or `image`, `file`, `path`, `filename`, `file_name`, `image_path`)
         that names the photo and a column `label` (or `emotion`, `expression`, `class`); or a folder
-        with one sub-folder an emotion, whose name labels the files in it.
+        with one sub-folder an emotion, whose name labels the files in it; folders such as ``train`` and
+        ``test`` may stand above these or in them.
     *further : str
         Other columns to keep, as text, where the file has them.
     unique : bool
@@ -84,8 +86,12 @@ def _folder_labels(folder: Path) -> pd.DataFrame:
     files = sorted(path for path in folder.glob("*/**/*") if path.is_file() and not path.name.startswith("."))
     if not files:
         raise FitError(f"{folder}: no file in a sub-folder; expected one sub-folder an emotion")
-    labels, notes = merged_labels(path.relative_to(folder).parts[0] for path in files)
-    found = pd.DataFrame({"input": [path.as_posix() for path in files], "label": labels})
+    level = emotion_level([path.relative_to(folder) for path in files])
+    inside = [path for path in files if len(path.relative_to(folder).parts) > level + 1]
+    if not inside:
+        raise FitError(f"{folder}: its folders name parts of a data set; expected one sub-folder an emotion")
+    labels, notes = merged_labels(path.relative_to(folder).parts[level] for path in inside)
+    found = pd.DataFrame({"input": [path.as_posix() for path in inside], "label": labels})
     found.attrs["notes"] = notes
     return found
 

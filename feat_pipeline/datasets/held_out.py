@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.folders import split_of
 from feat_pipeline.datasets.copies import near_copy_groups
 from feat_pipeline.datasets.faces import LabelledFaces, copied_from
 from feat_pipeline.errors import InputError, UsageError
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.autable import AUTable
-
-LEARNED = ("training", "train")
-JUDGED = ("publictest", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ def parts_of_faces(
     Parameters
     ----------
     faces : LabelledFaces
-        With the parts of `LEARNED` and `JUDGED` (by `usage`, upper and lower case alike) these are taken;
-        further ones, such as PrivateTest or test, are looked at by nobody.
+        Parts that `analysis.folders.split_of` counts as 'train' and 'val' (by `usage`) are taken; further
+        ones, such as PrivateTest or test, are looked at by nobody.
     share : float
         Share that is held out where the data set has no part to judge by. Persons, where `groups` names
         them, and near copies stay on one side.
@@ -139,13 +137,13 @@ def parts_of_table(
 
 def _sides(usage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mask the parts to learn from and to judge by."""
-    lower = np.char.lower(usage.astype(str))
-    learned, judged = np.isin(lower, LEARNED), np.isin(lower, JUDGED)
+    splits = np.array([split_of(part) for part in usage.tolist()])
+    learned, judged = splits == "train", splits == "val"
     if not learned.any():
-        learned = lower == ""
+        learned = usage.astype(str) == ""
     if not learned.any():
         parts = ", ".join(sorted(set(usage.tolist())))
-        raise InputError(f"data: expected a part to learn from, {' or '.join(LEARNED)}, got {parts}")
+        raise InputError(f"data: expected a part to learn from, training or train, got {parts}")
     return learned, judged
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from analysis.facs import canonical_emotion
+from analysis.folders import emotion_level, split_level
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.sources.frame import input_name
 from feat_pipeline.sources.photos import find_photos
 
-PARTS = ("train", "training", "val", "valid", "validation", "publictest", "test", "testing", "privatetest")
 CKPLUS_NAME = re.compile(r"(S\d{3})_\d{3}_\d{8}")
 JAFFE_NAME = re.compile(r"([A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+")
 _JAFFE_EMOTIONS = {
@@ -60,7 +60,7 @@ class Listed:
 
 
 def list_folder(path: str | os.PathLike[str], person: str | None = None) -> Listed:
-    """List a folder with one sub-folder a class, or such folders in ``train``, ``val`` and ``test``.
+    """List a folder with one sub-folder a class, perhaps with ``train``, ``val``, ``test`` above or in it.
 
     Parameters
     ----------
@@ -79,24 +79,15 @@ def list_folder(path: str | os.PathLike[str], person: str | None = None) -> List
     ------
     InputError
         No such folder, a class without a picture, or a path without a person.
+    FitError
+        Parts and other folders stand side by side.
     UsageError
         ``person`` is no regular expression with a group.
     """
     folder = Path(path)
-    parts = _parts_of(folder)
     whose = _person_finder(person)
     return Listed(
-        [
-            Picture(
-                photo,
-                canonical_emotion(kind.name),
-                part.name if part is not folder else "",
-                whose(photo, folder),
-            )
-            for part in parts
-            for kind in _subfolders(part)
-            for photo in _photos_of(kind)
-        ]
+        [Picture(photo, label, part, whose(photo, folder)) for photo, label, part in _by_folder(folder)]
     )
 
 
@@ -117,7 +108,8 @@ def list_labelled(
     Returns
     -------
     Listed
-        Pictures without a label, or with two, are left out; the notes tell which.
+        Pictures without a label, or with two, are left out; the notes tell which. Folders called ``train``,
+        ``val`` and ``test`` give the part.
 
     Raises
     ------
@@ -142,8 +134,12 @@ def list_labelled(
     found, _ = match_labels(names, stated[~twice])
     notes = _left_out("labelled in two ways", sorted(set(stated["input"][twice])))
     notes += _left_out(f"without a label in {input_name(labels)}", names[found.isna()].tolist())
-    known = [(photo, label) for photo, label in zip(photos, found, strict=True) if isinstance(label, str)]
-    return Listed([Picture(photo, label, "", whose(photo, folder)) for photo, label in known], notes=notes)
+    known = [
+        Picture(photo, label, part, whose(photo, folder))
+        for photo, label, part in zip(photos, found, _parts(photos, folder), strict=True)
+        if isinstance(label, str)
+    ]
+    return Listed(known, notes=notes)
 
 
 def list_ckplus(path: str | os.PathLike[str]) -> Listed:
@@ -151,10 +147,9 @@ def list_ckplus(path: str | os.PathLike[str]) -> Listed:
 
     The person is the subject.
     """
-    found, odd = _matching(
-        [(photo, kind.name) for kind in _subfolders(Path(path)) for photo in _photos_of(kind)], CKPLUS_NAME
-    )
-    return Listed([Picture(p, canonical_emotion(kind), person=name[1]) for p, kind, name in found], odd)
+    pictures = [Picture(photo, label, part) for photo, label, part in _by_folder(Path(path))]
+    found, odd = _matching(pictures, CKPLUS_NAME)
+    return Listed([replace(picture, person=name[1]) for picture, name in found], odd)
 
 
 def list_jaffe(path: str | os.PathLike[str]) -> Listed:
@@ -166,14 +161,40 @@ def list_jaffe(path: str | os.PathLike[str]) -> Listed:
     ----------
     Lyons et al. (1998), *Coding facial expressions with Gabor wavelets*.
     """
-    found, odd = _matching([(photo, "") for photo in find_photos(Path(path))], JAFFE_NAME)
-    return Listed([Picture(p, _JAFFE_EMOTIONS[name[2]], person=name[1]) for p, _, name in found], odd)
+    photos = find_photos(Path(path))
+    parts = _parts(photos, Path(path))
+    pictures = [Picture(photo, "", part) for photo, part in zip(photos, parts, strict=True)]
+    found, odd = _matching(pictures, JAFFE_NAME)
+    return Listed(
+        [replace(picture, label=_JAFFE_EMOTIONS[name[2]], person=name[1]) for picture, name in found], odd
+    )
 
 
-def _parts_of(folder: Path) -> list[Path]:
-    """Return the folders of the parts, or the folder itself where it holds the classes."""
-    below = _subfolders(folder)
-    return below if all(part.name.lower() in PARTS for part in below) else [folder]
+def _by_folder(folder: Path) -> list[tuple[Path, str, str]]:
+    """Return each picture with the emotion and the part that folders name."""
+    for kind in _subfolders(folder):
+        _photos_of(kind)
+    photos = [photo for photo in find_photos(folder) if _shown(photo, folder)]
+    level = emotion_level([photo.relative_to(folder) for photo in photos])
+    for part in {folder.joinpath(*photo.relative_to(folder).parts[:level]) for photo in photos}:
+        for kind in _subfolders(part):
+            _photos_of(kind)
+    inside = [photo for photo in photos if len(photo.relative_to(folder).parts) > level + 1]
+    return [
+        (photo, canonical_emotion(photo.relative_to(folder).parts[level]), part)
+        for photo, part in zip(inside, _parts(inside, folder), strict=True)
+    ]
+
+
+def _parts(photos: Sequence[Path], folder: Path) -> list[str]:
+    """Return the part of the data set that each picture's folders name, '' where they name none."""
+    below = [photo.relative_to(folder) for photo in photos]
+    level = split_level(below)
+    return [""] * len(photos) if level is None else [file.parts[level] for file in below]
+
+
+def _shown(photo: Path, folder: Path) -> bool:
+    return not any(name.startswith(".") for name in photo.relative_to(folder).parts)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -221,14 +242,14 @@ def _left_out(what: str, names: list[str]) -> list[str]:
 
 
 def _matching(
-    photos: Sequence[tuple[Path, str]], expression: re.Pattern[str]
-) -> tuple[list[tuple[Path, str, re.Match[str]]], list[str]]:
+    pictures: Sequence[Picture], expression: re.Pattern[str]
+) -> tuple[list[tuple[Picture, re.Match[str]]], list[str]]:
     """Split pictures into those whose names are as expected, and a line about each other one."""
     found, odd = [], []
-    for photo, kind in photos:
-        name = expression.fullmatch(photo.stem)
+    for picture in pictures:
+        name = expression.fullmatch(picture.path.stem)
         if name is None:
-            odd.append(f"{input_name(photo)}: its name tells no person; expected {expression.pattern}")
+            odd.append(f"{input_name(picture.path)}: its name tells no person; expected {expression.pattern}")
         else:
-            found.append((photo, kind, name))
+            found.append((picture, name))
     return found, odd

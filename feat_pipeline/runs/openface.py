@@ -15,8 +15,9 @@ import numpy as np
 
 from analysis import filenames
 from analysis.autable import ID_COLUMNS, LANDMARK_COLUMNS, POSE_COLUMNS, AUTable
-from analysis.errors import TableError
+from analysis.errors import FitError, TableError
 from analysis.facs import canonical_emotion
+from analysis.folders import emotion_level
 from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.extract.backends.openface_pictures import (
@@ -148,17 +149,22 @@ def class_names(given: Sequence[PathLike], files: Sequence[Path]) -> list[str]:
     Returns
     -------
     list of str
-        Names of the first folders below the given ones, as `analysis.facs.canonical_emotion` writes them;
-        empty where a file lies in no such folder or all lie in one.
+        Names of the first folders below the given ones that are no ``train`` and ``test``, as
+        `analysis.facs.canonical_emotion` writes them; empty where a file lies in no such folder, all lie in
+        one, or parts stand beside other folders.
     """
     folders = [Path(path) for path in given]
-    names = []
+    below = []
     for file in files:
-        below = [file.relative_to(folder).parts for folder in folders if file.is_relative_to(folder)]
-        parts = max(below, key=len, default=())
-        if len(parts) < 2:
-            return []
-        names.append(canonical_emotion(parts[0]))
+        inside = [file.relative_to(folder) for folder in folders if file.is_relative_to(folder)]
+        below.append(max(inside, key=lambda path: len(path.parts), default=Path()))
+    try:
+        level = emotion_level(below)
+    except FitError:  # parts beside other folders
+        return []
+    if any(len(path.parts) < level + 2 for path in below):
+        return []
+    names = [canonical_emotion(path.parts[level]) for path in below]
     return names if len(set(names)) > 1 else []
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from analysis import filenames
+from analysis.folders import split_of
 from feat_pipeline.datasets.faces import LabelledFaces
-from feat_pipeline.datasets.held_out import LEARNED
 from feat_pipeline.datasets.read import read_faces
 from feat_pipeline.declared import takes
 from feat_pipeline.errors import InputError
@@ -141,11 +141,12 @@ def learned_part(faces: LabelledFaces) -> LabelledFaces:
     InputError
         The data have parts, and none to learn from; or a class has no face there.
     """
-    parts = np.char.lower(faces.usage.astype(str))
-    learned = np.isin(parts, LEARNED) if (parts != "").any() else np.ones(len(faces), bool)
+    parts = faces.usage.astype(str)
+    in_parts = bool((parts != "").any())
+    learned = np.array([split_of(part) == "train" or not in_parts for part in parts.tolist()], bool)
     if not learned.any():
         named = ", ".join(sorted(set(faces.usage.tolist())))
-        raise InputError(f"data: expected a part to learn from, {' or '.join(LEARNED)}, got {named}")
+        raise InputError(f"data: expected a part to learn from, training or train, got {named}")
     chosen = faces.select(learned)
     absent = [name for i, name in enumerate(faces.classes) if not (chosen.labels == i).any()]
     if absent:

@@ -38,6 +38,26 @@ def test_a_folder_of_folders_labels_its_files(tmp_path):
         read_labels(tmp_path / "sad" / "deeper")
 
 
+@pytest.mark.parametrize("layout", ["{part}/{kind}", "{kind}/{part}"])
+def test_parts_of_a_folder_of_folders_are_no_labels(tmp_path, layout):
+    for part in ("train", "Test"):
+        for kind in ("anger", "happy"):
+            file = tmp_path / layout.format(part=part, kind=kind) / f"{part}.png"
+            file.parent.mkdir(parents=True)
+            file.touch()
+    assert sorted(read_labels(tmp_path)["label"]) == ["angry", "angry", "happy", "happy"]
+
+
+def test_a_folder_of_parts_alone_holds_no_labels(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "1.png").touch()
+    with pytest.raises(
+        FitError, match="folders name parts of a data set; expected one sub-folder an emotion"
+    ):
+        read_labels(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

@@ -54,6 +54,40 @@ def test_reads_folders_of_parts(tmp_path):
     assert faces.emotions.tolist() == ["fear", "sad"] * 2
 
 
+@pytest.mark.parametrize("layout", ["{part}/{kind}/{name}", "{kind}/{part}/{name}"])
+@pytest.mark.parametrize("name", ["im_{i}.png", "S{i:03d}_001_00000010.png"])
+def test_parts_are_no_classes_in_folders_of_plain_and_of_ckplus_names(tmp_path, layout, name):
+    for i, (part, kind) in enumerate(
+        [("Train", "anger"), ("Train", "happy"), ("VAL", "anger"), ("VAL", "happy")]
+    ):
+        save(tmp_path / layout.format(part=part, kind=kind, name=name.format(i=i)))
+    faces = read_faces(tmp_path)
+    assert sorted(zip(faces.usage, faces.emotions, strict=True)) == [
+        ("Train", "angry"), ("Train", "happy"), ("VAL", "angry"), ("VAL", "happy"),
+    ]  # fmt: skip
+    assert (faces.groups is None) == name.startswith("im")
+
+
+def test_parts_count_too_where_names_or_a_csv_tell_the_emotion(tmp_path):
+    for name in ("train/KA.AN1.39.png", "train/KA.HA1.29.png", "test/YM.AN1.61.png", "test/YM.HA1.52.png"):
+        save(tmp_path / "jaffe" / name)
+    faces = read_faces(tmp_path / "jaffe", detector=BrightParts())
+    assert faces.usage.tolist() == ["test", "test", "train", "train"]
+    rows = [f"{kind}{i}.png,{kind}" for kind in ("happy", "sad") for i in range(2)]
+    for i, row in enumerate(rows):
+        save(tmp_path / "csv" / ("training", "private")[i % 2] / row.split(",")[0])
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["image,label", *rows]))
+    assert read_faces(tmp_path / "csv", labels=labels).usage.tolist() == ["private"] * 2 + ["training"] * 2
+
+
+def test_parts_beside_other_folders_are_refused(tmp_path):
+    for kind in ("train", "test", "happy"):
+        save(tmp_path / kind / "sad" / "1.png")
+    with pytest.raises(FitError, match="look like parts of a data set, and happy beside them"):
+        read_faces(tmp_path)
+
+
 def test_a_picture_keeps_its_proportions_and_its_pixels(tmp_path):
     wide = np.zeros((24, 48), np.uint8)
     wide[:, 24:] = 200

@@ -266,3 +266,6 @@ def test_folders_name_classes_only_where_all_files_lie_in_two_or_more(classes):
     assert class_names([classes / "anger"], find_photos(classes / "anger")) == []
     assert class_names([classes, files[0]], [*files, classes / "loose.png"]) == []
     assert class_names(files, files) == []
+    parts = [classes / part / kind / "x.png" for part in ("train", "test") for kind in ("anger", "sad")]
+    assert class_names([classes], parts) == ["angry", "sad"] * 2
+    assert class_names([classes], [*parts, classes / "happy" / "x.png"]) == []
