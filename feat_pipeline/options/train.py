@@ -93,6 +93,11 @@ class TrainOptions(Options):
         metavar="SHARE",
         group=_FACES,
     )
+    keep_copies: bool = option(
+        False,
+        "learn from pictures that stand under two emotions, or twice under one, too",
+        group=_FACES,
+    )
     device: str | None = _device()
     settings: Mapping[str, Any] | None = option(
         None, "further settings of the model, such as those of `ModelSettings`", cli=False

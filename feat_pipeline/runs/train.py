@@ -14,6 +14,7 @@ from feat_pipeline.datasets.faces import LabelledFaces, kept_emotions
 from feat_pipeline.datasets.ferplus import vote_shares
 from feat_pipeline.datasets.held_out import HeldOut, parts_of_faces, parts_of_table
 from feat_pipeline.datasets.read import list_pictures, read_faces
+from feat_pipeline.datasets.repeats import listed_without_repeats, without_repeats
 from feat_pipeline.declared import takes
 from feat_pipeline.detect import DEFAULT_DETECTOR
 from feat_pipeline.errors import UsageError, require
@@ -123,10 +124,11 @@ def train_model(
         known = aus = _measured(data, chosen) if photos else _tabled(data, chosen)
         parts = _parts_of_aus(aus, chosen.classes, chosen.merge, share=chosen.held_out, seed=seed)
     else:
-        known = faces = read_faces(
+        read = read_faces(
             data, chosen.kind, classes=chosen.classes, merge=chosen.merge, size=chosen.size,
             detector=chosen.detector, person=chosen.person, labels=chosen.labels, votes=chosen.votes,
         )  # fmt: skip
+        known = faces = without_repeats(read, keep=chosen.keep_copies)
         shares = None if chosen.votes is None else vote_shares(faces)
         parts = parts_of_faces(faces, share=chosen.held_out, seed=seed, shares=shares)
     if has_recipe(model) and model.recipe is not None and "batch" not in settings:
@@ -159,6 +161,7 @@ def _measured(data: Path, options: TrainOptions) -> LabelledAUs:
     if options.label_column is not None:
         raise UsageError(f"label-column: is of an AU table, and {data} is a folder of pictures")
     listed = list_pictures(data, options.kind, person=options.person, labels=options.labels)
+    listed = listed_without_repeats(listed, keep=options.keep_copies)
     return measure_pictures(listed, data, detector=options.detector or DEFAULT_DETECTOR)
 
 
