@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from analysis.facs import EMOTIONS, in_order
+from analysis.facs import EMOTIONS, canonical_emotion, in_order
 from feat_pipeline.errors import UsageError
 
 FOUR_EMOTIONS = ("angry", "fear", "happy", "sad")
@@ -85,7 +85,8 @@ def with_classes(
     ----------
     faces : LabelledFaces
     classes : sequence of str, optional
-        The classes to keep, in the order that labels then count them; faces of others are left out.
+        The classes to keep, in the order that labels then count them; faces of others are left out. As in
+        ``merge``, aliases such as 'anger' will do.
         `FOUR_EMOTIONS` and `SIX_EMOTIONS` are sets that others have published results for.
     merge : mapping of str to str, optional
         Class to the class that it becomes part of, before some are kept, such as
@@ -100,10 +101,8 @@ def with_classes(
     UsageError
         A class is unknown or named twice, or fewer than two are kept.
     """
-    merge = dict(merge or {})
-    check_known("merge", list(merge), faces.classes)
-    renamed = [merge.get(name, name) for name in faces.classes]
-    kept = tuple(in_order(renamed) if classes is None else classes)
+    renamed = merged(faces.classes, merge)
+    kept = tuple(in_order(renamed) if classes is None else (spelt(name, renamed) for name in classes))
     check_known("classes", kept, renamed)
     if len(kept) < 2 or len(set(kept)) < len(kept):
         raise UsageError(f"classes: expected two or more, each once, got {', '.join(kept) or 'none'}")
@@ -134,6 +133,31 @@ def kept_emotions(
     stand_in = LabelledFaces(np.zeros((n, 0, 0), np.uint8), labels, emotions, np.arange(n), classes=names)
     merged = with_classes(stand_in, merge=merge)
     return merged.emotions, np.isin(np.arange(n), with_classes(merged, classes).rows)
+
+
+def merged(names: Sequence[str], merge: Mapping[str, str] | None) -> list[str]:
+    """Rename classes as ``merge`` of `with_classes` says, which may spell them by their aliases.
+
+    Raises
+    ------
+    UsageError
+        It names a class that there is not, or gives one two new names.
+    """
+    pairs = {(spelt(old, names), spelt(new, names)) for old, new in (merge or {}).items()}
+    renamed = dict(pairs)
+    check_known("merge", list(renamed), names)
+    if len(renamed) < len(pairs):
+        raise UsageError(f"merge: expected one new name a class, got {dict(merge or {})}")
+    return [renamed.get(name, name) for name in names]
+
+
+def spelt(name: str, known: Sequence[str]) -> str:
+    """Spell a class as a data set does: 'anger' and 'Angry' as 'angry'; a word that it lacks as it stands."""
+    if name in known:
+        return name
+    canonical = canonical_emotion(name)
+    alike = [other for other in known if other.casefold() == canonical.casefold()]
+    return alike[0] if alike else canonical
 
 
 def check_known(parameter: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.facs import canonical_emotion, in_order
-from feat_pipeline.datasets.faces import LabelledFaces, check_known, with_classes
+from feat_pipeline.datasets.faces import LabelledFaces, merged, with_classes
 from feat_pipeline.datasets.fer2013 import VOTES
 from feat_pipeline.errors import InputError
 
@@ -55,10 +55,8 @@ def by_votes(
         raise InputError(
             "votes: expected FER2013's faces with FER+ votes; read them with votes=fer2013new.csv"
         )
-    merge = dict(merge or {})
-    check_known("merge", list(merge), VOTED)
     counted = np.where(faces.votes > 1, faces.votes, 0)
-    names = np.array([merge.get(name, name) for name in VOTED])
+    names = np.array(merged(VOTED, merge))
     every = tuple(in_order(names.tolist()))
     votes = np.stack([counted[:, :-2][:, names == name].sum(1) for name in every], 1)
     words = np.hstack([votes, counted[:, -2:]])

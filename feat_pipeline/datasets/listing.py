@@ -142,20 +142,22 @@ def list_labelled(
     return Listed(known, notes=notes)
 
 
-def list_ckplus(path: str | os.PathLike[str]) -> Listed:
+def list_ckplus(path: str | os.PathLike[str], person: str | None = None) -> Listed:
     """List CK+ crops: one folder an emotion, ``S005_001_00000011.png`` = subject, sequence, frame.
 
-    The person is the subject.
+    The person is the subject, or what ``person`` finds, see `list_folder`.
     """
     pictures = [Picture(photo, label, part) for photo, label, part in _by_folder(Path(path))]
     found, odd = _matching(pictures, CKPLUS_NAME)
-    return Listed([replace(picture, person=name[1]) for picture, name in found], odd)
+    named = [replace(picture, person=name[1]) for picture, name in found]
+    return Listed(_with_persons(named, Path(path), person), odd)
 
 
-def list_jaffe(path: str | os.PathLike[str]) -> Listed:
+def list_jaffe(path: str | os.PathLike[str], person: str | None = None) -> Listed:
     """List JAFFE: ``KA.AN1.39.tiff`` is the poser KA, angry, for the first time, picture 39.
 
-    The person is the poser. The pictures show head and shoulders: a detector has to find the face.
+    The person is the poser, or what ``person`` finds, see `list_folder`. The pictures show head and
+    shoulders: a detector has to find the face.
 
     References
     ----------
@@ -165,9 +167,8 @@ def list_jaffe(path: str | os.PathLike[str]) -> Listed:
     parts = _parts(photos, Path(path))
     pictures = [Picture(photo, "", part) for photo, part in zip(photos, parts, strict=True)]
     found, odd = _matching(pictures, JAFFE_NAME)
-    return Listed(
-        [replace(picture, label=_JAFFE_EMOTIONS[name[2]], person=name[1]) for picture, name in found], odd
-    )
+    named = [replace(picture, label=_JAFFE_EMOTIONS[name[2]], person=name[1]) for picture, name in found]
+    return Listed(_with_persons(named, Path(path), person), odd)
 
 
 def _by_folder(folder: Path) -> list[tuple[Path, str, str]]:
@@ -234,6 +235,14 @@ def _person_finder(pattern: str | None) -> Callable[[Path, Path], str | None]:
         return found[1]
 
     return find
+
+
+def _with_persons(pictures: list[Picture], folder: Path, person: str | None) -> list[Picture]:
+    """Name the persons anew where an expression is given."""
+    if person is None:
+        return pictures
+    whose = _person_finder(person)
+    return [replace(picture, person=whose(picture.path, folder)) for picture in pictures]
 
 
 def _left_out(what: str, names: list[str]) -> list[str]:

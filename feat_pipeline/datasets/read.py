@@ -112,7 +112,7 @@ def list_pictures(
     path : path
     kind : {'auto', 'folder', 'ckplus', 'jaffe'}
     person : str, optional
-        Of any but CK+ and JAFFE; see `feat_pipeline.datasets.listing.list_folder`.
+        See `feat_pipeline.datasets.listing.list_folder`; not needed for CK+ and JAFFE, whose names tell.
     labels : path, optional
         A CSV that names the emotions, where sub-folders do not; see
         `feat_pipeline.datasets.listing.list_labelled`.
@@ -134,7 +134,7 @@ def list_pictures(
         return list_labelled(path, labels, person)
     if kind == "folder":
         return list_folder(path, person)
-    return list_ckplus(path) if kind == "ckplus" else list_jaffe(path)
+    return list_ckplus(path, person) if kind == "ckplus" else list_jaffe(path, person)
 
 
 def _checked_kind(path: Path, kind: str, person: str | None, labels: str | os.PathLike[str] | None) -> str:
@@ -142,8 +142,8 @@ def _checked_kind(path: Path, kind: str, person: str | None, labels: str | os.Pa
         raise UsageError(f"kind: expected one of auto, {', '.join(KINDS)}, got {kind!r}")
     if kind == "auto":
         kind = "folder" if labels is not None and path.is_dir() else kind_of(path)
-    if person is not None and kind != "folder":
-        raise UsageError(f"person: is for a folder with one sub-folder a class, and {path} is of kind {kind}")
+    if person is not None and kind in ("fer2013", "npz"):
+        raise UsageError(f"person: is for a folder of pictures, and {path} is of kind {kind}")
     if labels is not None and kind != "folder":
         raise UsageError(f"labels: are for a folder of pictures, and {path} is of kind {kind}")
     return kind

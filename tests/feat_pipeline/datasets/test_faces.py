@@ -1,5 +1,7 @@
 """Faces as a whole: subsets and merges of classes, copies across parts, the .npz file."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -47,6 +49,19 @@ def test_merges_classes_by_name():
     assert merged.emotions.tolist() == ["angry", "angry", "upset", "happy", "upset", "surprise", "neutral"]
     two = with_classes(faces, ["upset", "happy"], {"fear": "upset", "sad": "upset"})
     assert two.labels.tolist() == [0, 1, 0] and two.rows.tolist() == [2, 3, 4]
+
+
+def test_classes_may_be_named_by_their_aliases_in_any_case():
+    faces = made(textures(7))
+    assert with_classes(faces, ["Anger", "joy", "SURPRISE"]).classes == ("angry", "happy", "surprise")
+    merged = with_classes(faces, ["sadness", "Anger"], {"Fear": "sadness", "disgusted": "anger"})
+    assert merged.classes == ("sad", "angry") and merged.labels.tolist() == [1, 1, 0, 0]
+    own = replace(made(textures(2)), labels=np.arange(2), classes=("Bored", "happy"))
+    assert with_classes(own, ["happiness", "bored"]).classes == ("happy", "Bored")
+    with pytest.raises(UsageError, match="one new name a class"):
+        with_classes(faces, merge={"anger": "sad", "angry": "fear"})
+    with pytest.raises(UsageError, match="two or more, each once"):
+        with_classes(faces, ["anger", "angry"])
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_says_what_is_wrong_with_an_expression_for_persons(folder, person, error
     [
         {"kind": "photos"},
         {"size": 2},
-        {"kind": "ckplus", "person": "(.)"},
+        {"kind": "npz", "person": "(.)"},
         {"kind": "jaffe", "labels": "labels.csv"},
         {"votes": "fer2013new.csv"},
     ],
@@ -242,3 +242,17 @@ def test_the_crops_of_ckplus(shared):
     assert len({name.rsplit("/", 1)[1][:8] for name in faces.names}) == 165
     assert faces.classes == ("angry", "disgust", "fear", "happy", "sad", "surprise", "contempt")
     assert np.bincount(faces.labels).tolist() == [66, 96, 42, 102, 42, 120, 27]
+
+
+@pytest.mark.parametrize(("person", "groups"), [(None, ["S005", "S138"]), (r"S\d\d(\d)", ["5", "8"])])
+def test_ckplus_takes_an_expression_for_persons_though_its_names_tell_them(tmp_path, person, groups):
+    save(tmp_path / "anger" / "S005_001_00000011.png", 10)
+    save(tmp_path / "contempt" / "S138_008_00000007.png", 20)
+    assert read_faces(tmp_path, person=person).groups.tolist() == groups
+
+
+def test_jaffe_takes_an_expression_for_persons_too(tmp_path):
+    half_body(tmp_path / "KA.AN1.39.tiff", 100)
+    half_body(tmp_path / "YM.SU1.58.tiff", 200)
+    faces = read_faces(tmp_path, detector=BrightParts(), person=r"([A-Z])[A-Z]\.")
+    assert faces.groups.tolist() == ["K", "Y"]
