@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from torch import nn
 
+    from feat_pipeline.training.classifier import Trained
     from feat_pipeline.training.recipe import Recipe
 
 FORMAT, VERSION = "cnn", 1
@@ -49,7 +50,8 @@ class CnnClassifier:
     Parameters
     ----------
     recipe : Recipe, optional
-        How it is trained; `feat_pipeline.training.recipe.Recipe()` by default.
+        How it is trained; by default `feat_pipeline.training.recipe.Recipe()`, from a ``start``
+        `feat_pipeline.training.recipe.fine_tuning()`.
     architecture : str
         'residual', or a published one out of `feat_pipeline.models.architectures.ARCHITECTURES`, which
         take faces of 48 px only.
@@ -58,7 +60,7 @@ class CnnClassifier:
         `NETWORK`.
     start : CnnClassifier, optional
         A fitted model of the same architecture whose weights training begins from; those of the last layer
-        for the classes that both know.
+        for the classes that both know. Its weights are kept where no epoch is better.
     held_out : float
         Share of the faces that `fit` judges epochs by where it is given no validation faces.
     views : {'none', 'mirror', 'six', 'ten-crop'}
@@ -78,6 +80,8 @@ class CnnClassifier:
         The network's state, by torch's names.
     history_ : DataFrame or None
         Training by epoch; None for a loaded model.
+    notes_ : tuple of str
+        Where there is a start: its accuracy on the validation faces beside that of the best epoch.
 
     Notes
     -----
@@ -167,9 +171,9 @@ class CnnClassifier:
 
         from feat_pipeline.models.nets import carry_over, make_net
         from feat_pipeline.training.classifier import train_classifier
-        from feat_pipeline.training.recipe import Examples, Recipe
+        from feat_pipeline.training.recipe import Examples, Recipe, fine_tuning
 
-        recipe = self.recipe or Recipe()
+        recipe = self.recipe or (Recipe() if self.start is None else fine_tuning())
         network = self._network([size for _, size in recipe.sizes])
         views_of(self.views, 48)  # a wrong name is told before the training, not after it
         size = recipe.sizes[-1][1]
@@ -194,7 +198,7 @@ class CnnClassifier:
         with tempfile.TemporaryDirectory() as temporary:
             done = train_classifier(
                 net, learned, chosen_on, recipe, work=Path(work or temporary), resume=resume, device=device,
-                report=report,
+                report=report, trained=self.start is not None,
             )  # fmt: skip
         state = {name: value.float().numpy() for name, value in done.state.items()}
         self._set(classes, network, size, done.temperature, state)
@@ -202,6 +206,7 @@ class CnnClassifier:
             logits = self.decision_function(chosen_on.images)
             self.temperature_ = fit_temperature(logits, chosen_on.labels)
         self.history_: pd.DataFrame | None = done.history
+        self.notes_ = _beside_start(done)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -372,6 +377,17 @@ class CnnClassifier:
         if self._session is None:
             self._session = self._opened()
         return self._session.run(["logits"], {"crops": np.ascontiguousarray(crops)})[0]
+
+
+def _beside_start(done: Trained) -> tuple[str, ...]:
+    if done.start_accuracy is None:
+        return ()
+    start, best = 100 * done.start_accuracy, 100 * done.history["val_accuracy"].max()
+    if done.best_epoch == 0:
+        said = f"no epoch is better than the start, whose weights are kept (best epoch: {best:.1f} %)"
+    else:
+        said = f"best epoch, {done.best_epoch}: {best:.1f} %"
+    return (f"accuracy on the faces to judge by, in one look: start {start:.1f} %; {said}",)
 
 
 def _targets(shares: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> np.ndarray:

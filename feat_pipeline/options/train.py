@@ -130,7 +130,7 @@ class ModelSettings(Options):
     )
     start: PathLike | None = option(
         None,
-        "of cnn: the trained one to begin from; lower --rate for it",
+        "of cnn: the trained one to begin from, with a lower rate; kept where no epoch is better",
         metavar="NAME|DIR",
         group=_TRAINING,
     )

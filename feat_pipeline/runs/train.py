@@ -146,7 +146,7 @@ def train_model(
             with named_errors(folder.path):
                 model.save(folder.path)
             written = load_model(folder.path)
-            scores = _scores(written, parts)
+            scores = _scores(written, parts) | _start_score(model, written, parts)
             notes = (*known.notes, *parts.notes, *getattr(model, "notes_", ()))
             found = {"scores": scores, "notes": notes, "skipped": known.skipped}
             folder.write_json(filenames.RUN, log.record() | found)
@@ -212,10 +212,11 @@ def _made(name: str, settings: dict[str, Any], seed: int) -> TrainableModel:
     if "seed" in takes:
         given["seed"] = seed
     if "recipe" in takes:
-        from feat_pipeline.training.recipe import Recipe
+        from feat_pipeline.training.recipe import Recipe, fine_tuning
 
         of_recipe = [field.name for field in fields(Recipe)]
-        given["recipe"] = Recipe(**{k: given.pop(k) for k in settings if k in of_recipe}, seed=seed)
+        make = fine_tuning if given.get("start") is not None else Recipe
+        given["recipe"] = make(**{k: given.pop(k) for k in settings if k in of_recipe}, seed=seed)
         takes += of_recipe
     unknown = sorted(set(given) - set(takes))
     if unknown:
@@ -264,3 +265,15 @@ def _scores(model: EmotionModel, parts: HeldOut) -> dict[str, float]:
         found["copies"] = int(parts.copies.sum())
         found["accuracy_without_copies"] = float(right[~parts.copies].mean())
     return found
+
+
+def _start_score(model: TrainableModel, written: EmotionModel, parts: HeldOut) -> dict[str, float]:
+    """Return the accuracy of the network that training began from, among the classes that are learned."""
+    start = getattr(model, "start", None)
+    if start is None:
+        return {}
+    shared = [row for row, name in enumerate(start.classes_) if name in written.classes_]
+    if not shared:
+        return {}
+    answers = start.predict_proba(parts.judged)[:, shared].argmax(1)
+    return {"start_accuracy": float((start.classes_[shared][answers] == parts.judged_y).mean())}

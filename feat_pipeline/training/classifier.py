@@ -36,7 +36,9 @@ class Trained:
     history : DataFrame
         One row an epoch: ``epoch, size, rate, train_loss, val_loss, val_accuracy, seconds``.
     best_epoch : int
-        From 1.
+        From 1; 0 where no epoch was better than the start.
+    start_accuracy : float or None
+        Of the network as it came, on the validation faces; None where it was not to be kept.
     temperature : float
         By which logits are divided so that the validation faces' log loss is least (Guo et al., 2017).
     """
@@ -45,6 +47,7 @@ class Trained:
     history: pd.DataFrame
     best_epoch: int
     temperature: float
+    start_accuracy: float | None = None
 
 
 def train_classifier(
@@ -57,6 +60,7 @@ def train_classifier(
     resume: bool = False,
     device: str | None = None,
     report: Callable[[Row], None] | None = None,
+    trained: bool = False,
 ) -> Trained:
     """Train a network and keep the state that is best on the validation faces.
 
@@ -74,6 +78,8 @@ def train_classifier(
         A torch device; by default the first GPU, else the CPU.
     report : callable, optional
         Gets each epoch's row of the history.
+    trained : bool
+        The network is a trained one: its state is kept where no epoch is better.
 
     Returns
     -------
@@ -92,6 +98,8 @@ def train_classifier(
 
     work = Path(work)
     task = ClassifierTask(net, training, validation, recipe, pick_device(device))
+    if trained:
+        task.judge_start()
     report_row = None if report is None else lambda _, row: report(row)
     train(task, recipe, work=work, resume=resume, report=report_row)
     history = pd.DataFrame(task.history)
@@ -99,7 +107,9 @@ def train_classifier(
     net.load_state_dict(task.best)
     logits = predict_logits(net, validation.images, size=recipe.sizes[-1][1], device=task.device)
     state = {k: v.detach().cpu() for k, v in task.best.items()}
-    return Trained(state, history, task.best_epoch, fit_temperature(logits, validation.labels))
+    return Trained(
+        state, history, task.best_epoch, fit_temperature(logits, validation.labels), task.start_accuracy
+    )
 
 
 class ClassifierTask(Task[np.ndarray]):
@@ -110,6 +120,7 @@ class ClassifierTask(Task[np.ndarray]):
     ) -> None:
         self.training, self.validation, self.recipe, self.device = training, validation, recipe, device
         self.best: dict[str, torch.Tensor] = {}
+        self.start_accuracy: float | None = None
         steps_an_epoch = len(training.images) // recipe.batch
         if not steps_an_epoch:
             raise UsageError(
@@ -155,19 +166,35 @@ class ClassifierTask(Task[np.ndarray]):
             loss = share * loss + (1 - share) * other
         return loss
 
+    def judge_start(self) -> None:
+        """Keep the network as it stands, unless an epoch is better."""
+        self.net.eval()
+        _, self.start_accuracy = self._judged(self.net)
+        self.net.train()
+        self.best = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+
+    def _judged(self, net: nn.Module) -> tuple[np.ndarray, float]:
+        """Return the logits of the validation faces, and the share that is right."""
+        logits = predict_logits(
+            net, self.validation.images, size=self.recipe.sizes[-1][1], device=self.device, mirror=False,
+            bf16=self.recipe.bf16,
+        )  # fmt: skip
+        return logits, float((logits.argmax(1) == self.validation.labels).mean())
+
+    def _accuracies(self) -> list[float]:
+        """Return the validation accuracies of the start (-1: not to be kept) and of every epoch."""
+        start = -1.0 if self.start_accuracy is None else self.start_accuracy
+        return [start, *(row["val_accuracy"] for row in self.history)]
+
     def history_row(self, epoch: int, rate: float, means: Row, averaged: nn.Module) -> Row:
         """Validate the averaged network, and keep its state where it is the best so far."""
-        recipe, labels = self.recipe, self.validation.labels
-        logits = predict_logits(
-            averaged, self.validation.images, size=recipe.sizes[-1][1], device=self.device, mirror=False,
-            bf16=recipe.bf16,
-        )  # fmt: skip
-        accuracy = float((logits.argmax(1) == labels).mean())
-        if accuracy > max((row["val_accuracy"] for row in self.history), default=-1.0):
+        labels = self.validation.labels
+        logits, accuracy = self._judged(averaged)
+        if accuracy > max(self._accuracies()):
             self.best = {k: v.detach().clone() for k, v in averaged.state_dict().items()}
         loss = nn.functional.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels).long())
         return {
-            "epoch": epoch, "size": recipe.size_at(epoch - 1), "rate": rate, **means,
+            "epoch": epoch, "size": self.recipe.size_at(epoch - 1), "rate": rate, **means,
             "val_loss": loss.item(), "val_accuracy": accuracy,
         }  # fmt: skip
 
@@ -178,17 +205,17 @@ class ClassifierTask(Task[np.ndarray]):
 
     @property
     def best_epoch(self) -> int:
-        """Number, from 1, of the first epoch with the highest validation accuracy."""
-        return 1 + int(np.argmax([row["val_accuracy"] for row in self.history]))
+        """Number, from 1, of the first epoch with the highest validation accuracy; 0: the start's is."""
+        return int(np.argmax(self._accuracies()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state with that of the best epoch."""
-        return super().state_dict() | {"best": self.best}
+        return super().state_dict() | {"best": self.best, "start_accuracy": self.start_accuracy}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         super().load_state_dict(state)
-        self.best = state["best"]
+        self.best, self.start_accuracy = state["best"], state.get("start_accuracy")
 
 
 def draw_curves(history: pd.DataFrame, path: str | Path) -> Path:
@@ -210,7 +237,7 @@ def draw_curves(history: pd.DataFrame, path: str | Path) -> Path:
 
 
 def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    groups = decay_groups(net, recipe.weight_decay)
+    groups = decay_groups(net, recipe.weight_decay, recipe.early)
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups)
     return torch.optim.SGD(groups, momentum=0.9, nesterov=True)

@@ -183,7 +183,8 @@ class _Loop:
         self.schedulers = []
         for i, optimiser in enumerate(self.task.optimisers):
             for group in optimiser.param_groups:
-                group["initial_lr"] = 1.0  # the scheduler's factor is then the rate itself, to the last digit
+                # of 1 the scheduler's factor is the rate itself, to the last digit
+                group["initial_lr"] = group.get("share", 1.0)
             self.schedulers.append(
                 LambdaLR(optimiser, lambda step, i=i: self.task.rates(step)[i], last_epoch=done - 1)
             )

@@ -9,11 +9,23 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-def decay_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return an optimiser's groups: weights of convolutions and linear layers decay, the others do not."""
+def decay_groups(net: nn.Module, weight_decay: float, early: float = 1.0) -> list[dict[str, Any]]:
+    """Return an optimiser's groups: weights of convolutions and linear layers decay, the others do not.
+
+    Where ``early`` is not 1, all but the ``head`` of a network learn by that share of the rate.
+    """
+    slow = [] if early == 1 else [p for name, p in net.named_parameters() if not name.startswith("head.")]
+    held = set(map(id, slow))
+    fast = [p for p in net.parameters() if id(p) not in held]
     return [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p in parameters if (p.ndim > 1) == large],
+            "weight_decay": weight_decay if large else 0.0,
+            "share": share,
+        }
+        for parameters, share in ((fast, 1.0), (slow, early))
+        for large in (True, False)
+        if parameters
     ]
 
 

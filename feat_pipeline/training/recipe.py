@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Recipe:
         Epochs without a better validation accuracy after which training stops.
     bf16 : bool
         Matrix products in bfloat16 (torch's autocast).
+    early : float
+        Share of the rate by which all layers but the last learn.
     augment : Augment
     """
 
@@ -53,6 +56,7 @@ class Recipe:
     sizes: tuple[tuple[float, int], ...] = ((0.0, 48),)
     patience: int | None = None
     bf16: bool = True
+    early: float = 1.0
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
@@ -73,6 +77,14 @@ class Recipe:
         if step < rising:
             return self.rate * (step + 1) / rising
         return self.rate * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def fine_tuning(**settings: Any) -> Recipe:
+    """Return the recipe of a network that begins from a trained one; ``settings`` are those of `Recipe`.
+
+    The rate that networks learn with from nothing undoes in its first steps what the start has learned.
+    """
+    return Recipe(**({"rate": 0.02, "early": 0.25, "warmup": 0.3} | settings))
 
 
 @dataclass(frozen=True)

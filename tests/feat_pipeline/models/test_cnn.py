@@ -18,7 +18,7 @@ from feat_pipeline.models.base import as_seen
 from feat_pipeline.models.cnn import NETWORK, CnnClassifier
 from feat_pipeline.models.nets import ResidualNet
 from feat_pipeline.predict import Predictor
-from feat_pipeline.training.recipe import Recipe
+from feat_pipeline.training.recipe import Recipe, fine_tuning
 from feat_pipeline.training.temperature import fit_temperature
 
 torch.set_num_threads(1)  # tiny nets: a second thread would only wait
@@ -265,6 +265,20 @@ def test_begins_from_another_models_weights(model):
     assert all(np.array_equal(same.weights_[name], model.weights_[name]) for name in learned)
     better = CnnClassifier(recipe=dataclasses.replace(RECIPE, epochs=2), start=model, held_out=0.3).fit(X, y)
     assert better.history_["train_loss"].iloc[0] < model.history_["train_loss"].iloc[0]
+
+
+def test_where_no_epoch_is_better_the_starts_weights_are_kept_and_it_is_said(model):
+    X, y = faces(seed=8)
+    ruinous = dataclasses.replace(RECIPE, epochs=2, rate=5.0)
+    kept = CnnClassifier(recipe=ruinous, start=model).fit(X, y, validation=faces())
+    assert all(np.array_equal(kept.weights_[name], value) for name, value in model.weights_.items())
+    assert "no epoch is better than the start, whose weights are kept" in kept.notes_[0]
+    assert CnnClassifier(recipe=dataclasses.replace(RECIPE, epochs=1)).fit(X, y).notes_ == ()
+
+
+def test_a_start_is_taught_at_a_lower_rate_and_its_early_layers_lower_still():
+    assert (fine_tuning().rate, fine_tuning().early) < (Recipe().rate, Recipe().early)
+    assert (fine_tuning(rate=0.3, epochs=2).rate, fine_tuning(epochs=2).epochs) == (0.3, 2)
 
 
 def test_of_a_start_the_classes_that_both_know_keep_their_row(model):

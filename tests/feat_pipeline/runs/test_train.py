@@ -212,8 +212,10 @@ def test_a_network_begins_from_a_trained_one(run, photos, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     arguments = ("train", "cnn", "--data", photos, *TINY, "--views", "six")
     assert run(*arguments, "--out", first)[0] == 0
-    code, _, stderr = run(*arguments, "--out", second, "--start", first, "--rate", 1e-9, "--seed", 7)
+    code, stdout, stderr = run(*arguments, "--out", second, "--start", first, "--rate", 1e-9, "--seed", 7)
     assert code == 0, stderr
+    assert "accuracy on the faces to judge by, in one look: start" in stderr
+    assert told(stdout)["start_accuracy"] == told(stdout)["accuracy"]  # at so low a rate
     before, after = load_model(first), load_model(second)
     assert after.views == "six"
     for name in ("stem.0.weight", "head.weight"):

@@ -47,7 +47,7 @@ def recipe(**changes):
 
 
 def run(work, net=None, learned=LEARNED, **changes):
-    options = {key: changes.pop(key) for key in ("resume", "report") if key in changes}
+    options = {key: changes.pop(key) for key in ("resume", "report", "trained") if key in changes}
     return train_classifier(
         net or small_net(), learned, JUDGED, recipe(**changes), work=work, device="cpu", **options
     )
@@ -121,6 +121,28 @@ def test_shares_teach_what_labels_teach(tmp_path):
     assert all(torch.allclose(soft.state[name], hard.state[name], atol=1e-4) for name in hard.state)
     unsure = run(tmp_path / "unsure", learned=Examples(LEARNED.images, shares * 0.5 + 1 / 6))
     assert not torch.allclose(unsure.state["head.weight"], hard.state["head.weight"], atol=1e-3)
+
+
+def test_a_trained_network_is_kept_where_no_epoch_is_better(tmp_path):
+    first = run(tmp_path / "first", epochs=6)
+    net = small_net()
+    net.load_state_dict(first.state)
+    after = run(tmp_path / "after", net=net, rate=20.0, epochs=2, trained=True)
+    assert after.start_accuracy == pytest.approx(first.history["val_accuracy"].max())
+    assert after.best_epoch == 0 and len(after.history) == 2
+    assert all(torch.equal(after.state[name], value) for name, value in first.state.items())
+    again = run(tmp_path / "after", rate=20.0, epochs=2, trained=True, resume=True)
+    assert (again.best_epoch, again.start_accuracy) == (0, after.start_accuracy)
+    assert run(tmp_path / "none").start_accuracy is None
+
+
+def test_all_layers_but_the_last_may_learn_more_slowly(tmp_path):
+    before = {name: value.clone() for name, value in small_net().state_dict().items()}
+    done = run(tmp_path, early=0.0, epochs=1)
+    changed = {name for name, value in done.state.items() if not torch.equal(value, before[name])}
+    assert {name for name in changed if "running" not in name and "num_batches" not in name} == {
+        "head.weight", "head.bias",
+    }  # fmt: skip
 
 
 def test_stops_when_validation_grows_no_better(tmp_path, monkeypatch):
