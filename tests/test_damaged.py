@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.autable import AUTable
-from feat_pipeline.sources.photos import PHOTO_SUFFIXES
+from feat_pipeline.sources.kinds import PHOTO_SUFFIXES
 from tests.damaged.csvs import damaged_csvs
 from tests.damaged.damage import ANY, REFUSED, TOLD, USED, WHOLE, Damaged
 from tests.damaged.look import Looker, Seen

@@ -83,14 +83,14 @@ class Limits:
     @property
     def photo_words(self) -> str:
         """What a photo may be, for the page."""
-        from feat_pipeline.sources.photos import PHOTO_KINDS
+        from feat_pipeline.sources.kinds import PHOTO_KINDS
 
         return f"{PHOTO_KINDS}, up to {self.photo_mb:g} MB and {self.photo_megapixels:g} megapixels"
 
     @property
     def video_words(self) -> str:
         """What a video may be, for the page."""
-        from feat_pipeline.sources.videos import VIDEO_KINDS
+        from feat_pipeline.sources.kinds import VIDEO_KINDS
 
         size = f"{self.video_mb:g} MB"
         return f"{VIDEO_KINDS}, up to {size}; the first {self.video_s:g} seconds are looked at"

@@ -11,8 +11,8 @@ from pathlib import Path
 from analysis.facs import canonical_emotion
 from analysis.folders import emotion_level, split_level
 from feat_pipeline.errors import InputError, UsageError
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import input_name
-from feat_pipeline.sources.photos import find_photos
 
 CKPLUS_NAME = re.compile(r"(S\d{3})_\d{3}_\d{8}")
 JAFFE_NAME = re.compile(r"([A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+")
@@ -129,7 +129,7 @@ def list_labelled(
     whose = _person_finder(person)
     stated = read_labels(Path(labels), unique=False)
     twice = stated["input"].duplicated(keep=False)
-    photos = find_photos(folder)
+    photos = find_files(folder)
     names = pd.Series([input_name(photo.relative_to(folder)) for photo in photos])
     found, _ = match_labels(names, stated[~twice])
     notes = _left_out("labelled in two ways", sorted(set(stated["input"][twice])))
@@ -163,7 +163,7 @@ def list_jaffe(path: str | os.PathLike[str], person: str | None = None) -> Liste
     ----------
     Lyons et al. (1998), *Coding facial expressions with Gabor wavelets*.
     """
-    photos = find_photos(Path(path))
+    photos = find_files(Path(path))
     parts = _parts(photos, Path(path))
     pictures = [Picture(photo, "", part) for photo, part in zip(photos, parts, strict=True)]
     found, odd = _matching(pictures, JAFFE_NAME)
@@ -175,7 +175,7 @@ def _by_folder(folder: Path) -> list[tuple[Path, str, str]]:
     """Return each picture with the emotion and the part that folders name."""
     for kind in _subfolders(folder):
         _photos_of(kind)
-    photos = [photo for photo in find_photos(folder) if _shown(photo, folder)]
+    photos = [photo for photo in find_files(folder) if _shown(photo, folder)]
     level = emotion_level([photo.relative_to(folder) for photo in photos])
     for part in {folder.joinpath(*photo.relative_to(folder).parts[:level]) for photo in photos}:
         for kind in _subfolders(part):
@@ -211,7 +211,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _photos_of(kind: Path) -> list[Path]:
     try:
-        return find_photos(kind)
+        return find_files(kind)
     except InputError as error:
         reason = str(error).split(";")[0]
         raise InputError(f"{reason}; each class needs pictures: add some, or take the folder away") from None

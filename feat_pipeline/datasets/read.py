@@ -22,7 +22,7 @@ from feat_pipeline.datasets.npz import load_faces
 from feat_pipeline.datasets.pictures import SIZE, read_pictures
 from feat_pipeline.detect import FaceDetector, make_detector
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.sources.photos import find_photos
+from feat_pipeline.sources.find import find_files
 
 KINDS = ("fer2013", "npz", "folder", "ckplus", "jaffe")
 _LOOKED_AT = 20  # pictures whose names tell what a folder is
@@ -161,7 +161,7 @@ def kind_of(path: Path) -> str:
         return "npz" if path.suffix.lower() == ".npz" else "fer2013"
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder; expected FER2013's CSV, an .npz or a folder")
-    names = [photo.stem for photo in find_photos(path)[:_LOOKED_AT]]
+    names = [photo.stem for photo in find_files(path)[:_LOOKED_AT]]
     for kind, expression in (("ckplus", CKPLUS_NAME), ("jaffe", JAFFE_NAME)):
         if 2 * sum(expression.fullmatch(name) is not None for name in names) > len(names):
             return kind

@@ -22,10 +22,9 @@ from feat_pipeline.files import named_errors
 from feat_pipeline.options.backends import ComparisonOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.progress import progress
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import Frame, PathLike, Skipped
-from feat_pipeline.sources.photos import find_photos
 from feat_pipeline.sources.sampling import Sampling
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +160,7 @@ class _Measuring:
         self, paths: Sequence[Path], names: Sequence[str], detector: FaceDetector, sampling: Sampling
     ) -> None:
         """Measure all faces by each backend."""
-        faces = _Faces(find_photos(paths, videos=VIDEO_SUFFIXES), detector, sampling)
+        faces = _Faces(find_files(paths, videos=True), detector, sampling)
         for name in names:
             try:
                 extractor = make_extractor(name)

@@ -31,10 +31,10 @@ from feat_pipeline.options.extract import ExtractOptions
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
-from feat_pipeline.sources.photos import find_photos
+from feat_pipeline.sources.kinds import is_video
 from feat_pipeline.sources.sampling import Sampling
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def extract(
     """
     chosen = ExtractOptions.of(options)
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    job = _Job(find_photos(given, videos=VIDEO_SUFFIXES), chosen)
+    job = _Job(find_files(given, videos=True), chosen)
     if out is None:
         with tempfile.TemporaryDirectory() as folder:
             return job.run(Path(folder), None)
@@ -135,7 +135,7 @@ class _Job:
 
     def __init__(self, files: list[Path], options: ExtractOptions) -> None:
         self._files, self._options = files, options
-        self._videos = any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
+        self._videos = any(is_video(path) for path in files)
         backend, self._why = options.backend, {}
         self.made: tuple[FaceDetector, AUExtractor] = make_detector(options.detector), make_extractor(backend)
         self._extractor = self.made[1]

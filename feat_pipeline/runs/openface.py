@@ -42,9 +42,11 @@ from feat_pipeline.options.openface import OpenFaceOptions
 from feat_pipeline.output.folder import OutputFolder, only_run
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
-from feat_pipeline.sources.photos import find_photos, read_frame
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video
+from feat_pipeline.sources.kinds import is_video
+from feat_pipeline.sources.photos import read_frame
+from feat_pipeline.sources.videos import probe_video
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +129,7 @@ def run_openface(
     if not chosen.stalled_s > 0:
         raise UsageError(f"timeout: expected more than 0 seconds, got {chosen.stalled_s:g}")
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    files = find_photos(given, videos=VIDEO_SUFFIXES)
+    files = find_files(given, videos=True)
     tool = find_openface(chosen.binary_dir, docker=chosen.docker)
     with only_run(out):
         folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)
@@ -144,7 +146,7 @@ def class_names(given: Sequence[PathLike], files: Sequence[Path]) -> list[str]:
     given : sequence of path
         As the user named them.
     files : sequence of Path
-        What `find_photos` made of them.
+        What `find_files` made of them.
 
     Returns
     -------
@@ -178,7 +180,7 @@ class _Job:
         self._kept = work / "csv"
         self._kept.mkdir()
         self._done = 0
-        videos = any(_is_video(file) for file in files)
+        videos = any(is_video(file) for file in files)
         self._log = RunLog(
             "openface",
             {
@@ -209,13 +211,13 @@ class _Job:
 
     def _steps(self) -> Iterator[int]:
         """Measure lots of photos, and videos; yields how many files each step was."""
-        numbers = [n for n, file in enumerate(self._files) if not _is_video(file)]
+        numbers = [n for n, file in enumerate(self._files) if not is_video(file)]
         while numbers:
             count = self._photos(numbers)
             numbers = numbers[count:]
             yield count
         for number, file in enumerate(self._files):
-            if _is_video(file):
+            if is_video(file):
                 self._video(number, file)
                 yield 1
 
@@ -343,7 +345,3 @@ class _Job:
             scale="r",
             extra={"detector": "openface"},
         )
-
-
-def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES

@@ -22,10 +22,11 @@ from feat_pipeline.output.predictions_write import PredictionsWriter
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.predict import FacePrediction, Predicted, Predictor
 from feat_pipeline.progress import progress_bar
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
-from feat_pipeline.sources.photos import find_photos, read_frame
+from feat_pipeline.sources.kinds import is_video
+from feat_pipeline.sources.photos import read_frame
 from feat_pipeline.sources.sampling import Sampling
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +121,7 @@ def predict_files(
         See `Predictor`.
     """
     chosen = PredictOptions.of(options)
-    files = _without_results(find_photos(paths, videos=VIDEO_SUFFIXES), Path(out))
+    files = _without_results(find_files(paths, videos=True), Path(out))
     copies = model_copies(out, map(model_name, chosen.models))
     folder = OutputFolder(out, (*OUTPUTS, *copies), overwrite=overwrite)
     predictor = Predictor(models=chosen.models, detector=chosen.detector, tta=chosen.tta)
@@ -151,7 +152,7 @@ class _Work:
         options: PredictOptions,
         emoji_set: Mapping[str, np.ndarray] | None,
     ) -> None:
-        self.films: list[dict[str, Any]] | None = [] if any(map(_is_video, files)) else None
+        self.films: list[dict[str, Any]] | None = [] if any(map(is_video, files)) else None
         extractor = predictor.extractor
         self.log = RunLog(
             "predict",
@@ -191,7 +192,7 @@ class _Work:
         self.log.inputs = 0
         total = sum(chunk.frames for chunk in plan(files, wanted))
         with progress_bar(total=total, done=0, unit="frame") as advance:
-            for are_videos, some in groupby(files, _is_video):
+            for are_videos, some in groupby(files, is_video):
                 if not are_videos:
                     self._photos(list(some), advance)
                     continue
@@ -260,10 +261,6 @@ class _Work:
 
     def _count(self, item: Predicted | Skipped) -> None:
         self.log.add(item.measured if isinstance(item, Predicted) else item)
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _without_results(photos: list[Path], out: Path) -> list[Path]:

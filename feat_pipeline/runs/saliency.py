@@ -23,8 +23,9 @@ from feat_pipeline.progress import progress
 from feat_pipeline.runs.saliency_faces import NO_CONTRIBUTIONS, FaceAttributions
 from feat_pipeline.saliency.attribution import check_method
 from feat_pipeline.saliency.correlation import RegionCorrelation
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import PathLike, Skipped
-from feat_pipeline.sources.photos import find_photos, read_frame
+from feat_pipeline.sources.photos import read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,7 @@ def saliency_files(
             f"{chosen.seed}"
         )
     drawn_before = Path(os.path.realpath(Path(out, "figures")))
-    photos = [p for p in find_photos(paths) if Path(os.path.realpath(p)).parent != drawn_before]
+    photos = [p for p in find_files(paths) if Path(os.path.realpath(p)).parent != drawn_before]
     people = None if chosen.person is None else _people(photos, chosen.person)
     _check_models(chosen.model, chosen.against, chosen.method, chosen.target)
     folder = OutputFolder(out, OUTPUTS, overwrite=overwrite)

@@ -22,9 +22,9 @@ from feat_pipeline.options.series import SeriesOptions
 from feat_pipeline.output.folder import OutputFolder
 from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.runs.results import backend_of
+from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
-from feat_pipeline.sources.photos import find_photos
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES
+from feat_pipeline.sources.kinds import is_video
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,8 +168,8 @@ def _sorted_out(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], list[
     if not rest:
         return [], tables
     videos = []
-    for path in find_photos(rest, videos=VIDEO_SUFFIXES):
-        if path.suffix.lower() in VIDEO_SUFFIXES or not path.exists():
+    for path in find_files(rest, videos=True):
+        if is_video(path) or not path.exists():
             videos.append(path)
         elif path in rest:
             raise InputError(f"{input_name(path)}: expected a video or an AU table (.csv, .parquet)")

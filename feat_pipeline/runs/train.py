@@ -28,7 +28,7 @@ from feat_pipeline.runs.labelled import labelled_table, persons_columns
 from feat_pipeline.runs.train_aus import LabelledAUs, measure_pictures
 from feat_pipeline.runs.train_folder import going_on, same_data, training_folder
 from feat_pipeline.sources.frame import PathLike
-from feat_pipeline.sources.photos import PHOTO_SUFFIXES
+from feat_pipeline.sources.kinds import PHOTO_SUFFIXES
 
 OUTPUTS = (
     *(filenames.MODEL, filenames.WEIGHTS, filenames.NETWORK),

@@ -44,3 +44,9 @@ class Skipped:
 def input_name(path: PathLike) -> str:
     """Return a path as text for tables and messages; bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def os_reason(error: Exception) -> str:
+    """Say in words why the system cannot open a file."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return f"cannot be opened: {reason[:1].lower()}{reason[1:]}"

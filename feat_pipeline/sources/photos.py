@@ -14,36 +14,44 @@ from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from feat_pipeline.errors import InputError
-from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name
+from feat_pipeline.sources.find import find_files
+from feat_pipeline.sources.frame import Frame, PathLike, Skipped, input_name, os_reason
+from feat_pipeline.sources.kinds import HEAD_BYTES, PHOTO_KINDS, kind_of_bytes
 from feat_pipeline.sources.photo_damage import check_layout, check_whole
 
 MAX_PIXELS = 100_000_000
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-PHOTO_KINDS = "JPEG, PNG, WebP, BMP or TIFF"
-"""The same, as users are told."""
+
+
+def _open_heif(file: IO[bytes]) -> Image.Image:
+    from pillow_heif import HeifImageFile
+
+    return HeifImageFile(file)
+
 
 # The classes are called directly: Image.open would refuse by Pillow's own pixel limit, not by ours.
-_OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], Image.Image]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"RIFF", WebPImageFile),
-    (b"BM", BmpImageFile),
-    (b"II*\0", TiffImageFile),
-    (b"MM\0*", TiffImageFile),
-    (b"II+\0", TiffImageFile),
-    (b"MM\0+", TiffImageFile),
-)
+_OPENERS: dict[str, Callable[[IO[bytes]], Image.Image]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "WebP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "AVIF": AvifImageFile,
+    "HEIC": _open_heif,
+    "JPEG 2000": Jpeg2KImageFile,
+}
 
 
 def read_photo(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read a JPEG, PNG, WebP, BMP or TIFF file.
+    """Read a JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000 file.
 
     Transparent parts are laid over white, 16-bit greys are scaled to 8 bits, and of an animated or multi-page
     file the first picture is taken.
@@ -72,48 +80,7 @@ def read_photo(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{name}: {_os_reason(error)}") from None
-
-
-def find_photos(paths: PathLike | Iterable[PathLike], *, videos: frozenset[str] = frozenset()) -> list[Path]:
-    """List the photos, and perhaps videos, that files and folders stand for.
-
-    Folders are searched with all their subfolders, in sorted order; hidden files and files without the suffix
-    of a photo are passed over there. A file given by name is always listed. What gives no photo, while other
-    paths do, is listed itself, so that reading it reports why: a missing path, an empty folder, a subfolder
-    that cannot be opened.
-
-    Parameters
-    ----------
-    paths : path or iterable of paths
-        Files and folders; the answer keeps their order and names each file once.
-    videos : frozenset of str
-        Suffixes of videos, in lower case, that count too.
-
-    Returns
-    -------
-    list of Path
-        Each given path joined with the part below it.
-
-    Raises
-    ------
-    InputError
-        No path gives a photo: each is missing, or a folder that cannot be opened or holds none.
-    """
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not all(map(os.fspath, given)) or not given:
-        raise InputError("no photo or folder was given, or an empty name; name at least one")
-    found: dict[Path, None] = {}
-    refused: list[InputError] = []
-    for path in map(Path, given):
-        try:
-            found.update(dict.fromkeys(_photos_below(path, videos) if _is_folder(path) else [path]))
-        except InputError as error:
-            found[path] = None
-            refused.append(error)
-    if len(refused) == len(given):
-        raise refused[0]
-    return list(found)
+        raise InputError(f"{name}: {os_reason(error)}") from None
 
 
 def read_frame(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Frame | Skipped:
@@ -128,14 +95,14 @@ def read_frame(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Frame | Skipp
 def read_frames(
     paths: PathLike | Iterable[PathLike], *, max_pixels: int = MAX_PIXELS
 ) -> Iterator[Frame | Skipped]:
-    """Read every photo of files and folders, one at a time, in the order of `find_photos`.
+    """Read every photo of files and folders, one at a time, in the order of `find_files`.
 
     Raises
     ------
     InputError
-        As `find_photos`, at the first step.
+        As `find_files`, at the first step.
     """
-    for path in find_photos(paths):
+    for path in find_files(paths):
         yield read_frame(path, max_pixels=max_pixels)
 
 
@@ -172,49 +139,6 @@ def from_array(array: np.ndarray, path: str = "array") -> Frame:
     return Frame(np.ascontiguousarray(array), path)
 
 
-def _os_reason(error: Exception) -> str:
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return f"cannot be opened: {reason[:1].lower()}{reason[1:]}"
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        exists, folder = path.exists(), path.is_dir()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{input_name(path)}: {_os_reason(error)}") from None
-    if not exists:
-        raise InputError(f"{input_name(path)}: no such file or folder; check the path")
-    return folder
-
-
-def _photos_below(folder: Path, videos: frozenset[str]) -> list[Path]:
-    suffixes = PHOTO_SUFFIXES | videos
-    photos: list[Path] = []
-
-    def unreadable(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise InputError(f"{input_name(folder)}: the folder {_os_reason(error)}")
-        photos.append(Path(error.filename))
-
-    seen: set[tuple[int, int]] = set()
-    for here, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        status = Path(here).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        photos += [Path(here, name) for name in sorted(files) if _is_wanted(name, suffixes)]
-    if not photos:
-        kinds = PHOTO_KINDS.replace(" or ", ", ") + " or video" if videos else PHOTO_KINDS
-        raise InputError(f"{input_name(folder)}: the folder holds no {kinds} file; name another folder")
-    return photos
-
-
-def _is_wanted(name: str, suffixes: frozenset[str]) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
-
-
 def _open_regular(path: Path) -> IO[bytes]:
     if path.is_dir():
         raise InputError(_folder_reason(path))
@@ -227,18 +151,16 @@ def _folder_reason(path: Path) -> str:
     try:
         os.scandir(path).close()
     except OSError as error:
-        return f"the folder {_os_reason(error)}"
+        return f"the folder {os_reason(error)}"
     return "is a folder, expected a photo or a folder with photos"
 
 
 def _decode(file: IO[bytes], max_pixels: int) -> np.ndarray:
-    head = file.read(16)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:
         raise InputError("the file is empty")
-    opener = next((cls for magic, cls in _OPENERS if head.startswith(magic)), None)
-    if opener is None or (opener is WebPImageFile and head[8:12] != b"WEBP"):
-        raise InputError(f"is no {PHOTO_KINDS} picture; convert it to one of these")
+    opener = _opener(head)
     try:
         with warnings.catch_warnings():  # Pillow's, of broken EXIF data and other by-work
             warnings.simplefilter("ignore")
@@ -254,6 +176,21 @@ def _decode(file: IO[bytes], max_pixels: int) -> np.ndarray:
     except Exception as error:  # decoders raise nearly every built-in exception on damaged files
         detail = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"is damaged or truncated ({detail}); save or download it again") from None
+
+
+def _opener(head: bytes) -> Callable[[IO[bytes]], Image.Image]:
+    """Return what reads a photo that begins so; InputError, which says what it is, where nothing does."""
+    if head.startswith(b"BM"):  # of a damaged one, too
+        return BmpImageFile
+    kind = kind_of_bytes(head)
+    if kind is None:
+        raise InputError(f"is no {PHOTO_KINDS} picture; convert it to one of these")
+    if kind.holds == "photo":
+        return _OPENERS[kind.name]
+    what = (
+        f"a video ({kind.name})" if kind.holds == "video" else f"a {kind.name} file, which is not read here"
+    )
+    raise InputError(f"is {what}, no {PHOTO_KINDS} picture; convert it to one of these")
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

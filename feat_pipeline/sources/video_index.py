@@ -210,7 +210,7 @@ def _probe(container: InputContainer, name: str, max_pixels: int, lost: tuple[st
     matroska = "matroska" in formats
     rows: list[tuple[Any, ...]] = []
     errors: list[str] = []
-    first, end_s, read = None, 0.0, 0
+    first, end_s, read, places = None, 0.0, 0, 0
     for packet in read_packets(container, list(container.streams) if matroska else [stream], errors):
         last = packet.pts if packet.pts is not None else packet.dts
         if last is not None and packet.time_base:
@@ -219,6 +219,10 @@ def _probe(container: InputContainer, name: str, max_pixels: int, lost: tuple[st
             continue
         rows.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_discard, packet.is_corrupt, read))
         read += 1
+        if (
+            "avi" in formats and last is not None
+        ):  # an empty chunk stands for a frame that was dropped on purpose
+            places = max(places, last + 1)
         if first is None:
             first = _first_picture(stream, packet)
     cut = False
@@ -235,7 +239,7 @@ def _probe(container: InputContainer, name: str, max_pixels: int, lost: tuple[st
     stated = (container.duration or 0) / 1e6
     if errors or cut:
         broken = errors[-1] if errors else "its last frame is cut off"
-    elif counted and read < stream.frames:
+    elif counted and max(read, places) < stream.frames:
         broken = f"{read:,} of {stream.frames:,} frames are there"
     elif matroska and stated - end_s > _SHORT_S:  # it states when it ends, whenever it begins
         broken = f"{end_s:.3f} of {stated:.3f} s are there"

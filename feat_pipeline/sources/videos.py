@@ -31,15 +31,8 @@ from feat_pipeline.sources.video_index import (
 if TYPE_CHECKING:
     import av
 
-__all__ = ["VIDEO_SUFFIXES", "VideoInfo", "parse_every", "probe_video", "read_video"]
+__all__ = ["VideoInfo", "parse_every", "probe_video", "read_video"]
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".gif", ".wmv", ".asf", ".flv"),
-        *(".mpg", ".mpeg", ".mts", ".m2ts", ".3gp", ".3g2", ".ogv"),
-    }
-)
-VIDEO_KINDS = "MP4, MOV, WebM, MKV or AVI"
 """The usual ones of them, as users are told."""
 _JUMP = 8
 """Packets that are rather decoded than jumped over: a jump costs as much."""

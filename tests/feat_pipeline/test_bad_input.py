@@ -44,7 +44,10 @@ def truncated(path, format):
 
 
 DAMAGED = {
-    "text renamed .jpg": (lambda p: p.write_text("this is no picture"), "is no JPEG, PNG, WebP, BMP or TIFF"),
+    "text renamed .jpg": (
+        lambda p: p.write_text("this is no picture"),
+        "is no JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000",
+    ),
     "truncated JPEG": (lambda p: truncated(p, "JPEG"), "is damaged or truncated"),
     "truncated PNG": (lambda p: truncated(p, "PNG"), "is damaged or truncated"),
     "0 bytes": (lambda p: p.touch(), "the file is empty"),

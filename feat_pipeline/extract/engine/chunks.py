@@ -129,7 +129,7 @@ def plan(paths: Iterable[Path], sampling: Sampling) -> list[Chunk]:
     list of Chunk
         The same for the same files, whatever was measured before.
     """
-    from feat_pipeline.sources.videos import VIDEO_SUFFIXES
+    from feat_pipeline.sources.kinds import is_video
 
     chunks: list[Chunk] = []
     photos: list[Path] = []
@@ -140,7 +140,7 @@ def plan(paths: Iterable[Path], sampling: Sampling) -> list[Chunk]:
             photos.clear()
 
     for path in paths:
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if is_video(path):
             close()
             chunks += _stretches(path, sampling)
             continue

@@ -4,8 +4,7 @@ import pytest
 
 from feat_pipeline.app.limits import Limits, sentence, shown_name
 from feat_pipeline.errors import UsageError
-from feat_pipeline.sources.photos import PHOTO_KINDS, PHOTO_SUFFIXES
-from feat_pipeline.sources.videos import VIDEO_KINDS, VIDEO_SUFFIXES
+from feat_pipeline.sources.kinds import PHOTO_KINDS, PHOTO_SUFFIXES, VIDEO_KINDS, VIDEO_SUFFIXES
 
 
 def test_a_limit_of_nothing_is_refused_by_its_name():
@@ -17,7 +16,10 @@ def test_limits_are_told_in_words_and_bytes():
     limits = Limits(photo_mb=2.5, photo_megapixels=12, video_mb=30, video_s=8)
     assert limits.photo_bytes == 2_500_000 and limits.photo_pixels == 12_000_000
     assert limits.video_bytes == 30_000_000 and limits.video_pixels == 2_100_000
-    assert limits.photo_words == "JPEG, PNG, WebP, BMP or TIFF, up to 2.5 MB and 12 megapixels"
+    assert (
+        limits.photo_words
+        == "JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000, up to 2.5 MB and 12 megapixels"
+    )
     assert limits.video_words.endswith("up to 30 MB; the first 8 seconds are looked at")
 
 

@@ -86,7 +86,7 @@ def test_twenty_people_at_once_are_all_answered_rightly_and_nothing_is_kept(
         (encoded(np.zeros((1100, 1000, 3), np.uint8)), "This picture has 1,000 x 1,100 = 1,100,000 pixels"),
         (encoded(two_faces())[:-60], "This file is damaged or not all there"),
         (b"GIF89a nothing", "This is a GIF"),
-        (b"hello", "This file is no JPEG, PNG, WebP, BMP or TIFF picture"),
+        (b"hello", "This file is no JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000 picture"),
         (b"", "The file is empty"),
         (bytes(2_000_001), "at most 2.0 MB are taken here"),
         (b"\0\0\0\x18ftypisom", "This is a video; send it under Video."),

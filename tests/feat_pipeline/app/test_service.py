@@ -53,7 +53,10 @@ def gif():
         (encoded(two_faces(), "JPEG")[:700], "This file is damaged or not all there; save or download"),
         (encoded(two_faces())[:-60], "This file is damaged or not all there; save or download it again"),
         (b"", "The file is empty."),
-        (b"hello, I am a text", "This file is no JPEG, PNG, WebP, BMP or TIFF picture; convert it"),
+        (
+            b"hello, I am a text",
+            "This file is no JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000 picture; convert it",
+        ),
         (b"<svg/>", "This file is no JPEG"),
         (gif(), "This is a GIF; send it under Video"),
         (b"\0\0\0\x18ftypheic0000", "This is a HEIC or AVIF picture"),

@@ -14,7 +14,7 @@ from feat_pipeline.extract.measure import NO_FACE
 from feat_pipeline.output.folder import only_run
 from feat_pipeline.runs import openface as openface_run
 from feat_pipeline.runs.openface import class_names, run_openface
-from feat_pipeline.sources.photos import find_photos
+from feat_pipeline.sources.find import find_files
 from tests.feat_pipeline.conftest import save
 from tests.feat_pipeline.extract.backends.openface_made import make_docker, make_openface
 from tests.feat_pipeline.fakes import draw_face
@@ -260,10 +260,10 @@ def test_an_unknown_format_and_a_folder_in_use_are_refused(openface, classes, tm
 
 
 def test_folders_name_classes_only_where_all_files_lie_in_two_or_more(classes):
-    files = find_photos(classes)
+    files = find_files(classes)
     assert set(class_names([classes], files)) == {"happy", "angry"}
-    assert class_names([classes / "Happiness"], find_photos(classes / "Happiness")) == []
-    assert class_names([classes / "anger"], find_photos(classes / "anger")) == []
+    assert class_names([classes / "Happiness"], find_files(classes / "Happiness")) == []
+    assert class_names([classes / "anger"], find_files(classes / "anger")) == []
     assert class_names([classes, files[0]], [*files, classes / "loose.png"]) == []
     assert class_names(files, files) == []
     parts = [classes / part / kind / "x.png" for part in ("train", "test") for kind in ("anger", "sad")]

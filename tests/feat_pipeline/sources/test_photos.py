@@ -10,7 +10,8 @@ from PIL import Image
 from feat_pipeline.errors import InputError
 from feat_pipeline.sources import photos as sources
 from feat_pipeline.sources.frame import Frame, Skipped, input_name
-from feat_pipeline.sources.photos import find_photos, from_array, read_frame, read_frames, read_photo
+from feat_pipeline.sources.photos import from_array, read_frame, read_frames, read_photo
+from tests.feat_pipeline.sources.test_find import photo
 
 
 @pytest.fixture
@@ -198,8 +199,14 @@ def test_damaged_bytes_give_a_picture_or_an_input_error(tmp_path, suffix):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"hello, I am a text\n", "is no JPEG, PNG, WebP, BMP or TIFF picture; convert it to one of these"),
-        (b"RIFF\0\0\0\0WAVEfmt ", "is no JPEG, PNG, WebP, BMP or TIFF picture; convert it to one of these"),
+        (
+            b"hello, I am a text\n",
+            "is no JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000 picture; convert it to one of these",
+        ),
+        (
+            b"RIFF\0\0\0\0WAVEfmt ",
+            "is no JPEG, PNG, WebP, BMP, TIFF, HEIC, AVIF or JPEG 2000 picture; convert it to one of these",
+        ),
     ],
 )
 def test_what_is_no_picture_is_skipped_with_its_reason(tmp_path, content, reason):
@@ -212,44 +219,9 @@ def test_a_missing_file_is_skipped(tmp_path):
     assert read_frame(tmp_path / "no.jpg").reason == "cannot be opened: no such file or directory"
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "a\0b.jpg"])
-def test_an_impossible_name_is_an_input_error(tmp_path, name):
-    with pytest.raises(InputError, match="cannot be opened"):
-        read_photo(tmp_path / name)
-    with pytest.raises(InputError, match=r"cannot be opened|no such file"):
-        find_photos(tmp_path / name)
-
-
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
     assert read_frame(tmp_path / "a.jpg").reason == "is no regular file, expected a photo"
-
-
-def photo(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 3), (1, 2, 3)).save(path, format="PNG")
-    return path
-
-
-def names(paths, folder):
-    return [path.relative_to(folder).as_posix() for path in paths]
-
-
-def test_folders_are_searched_deep_and_in_order(tmp_path):
-    for name in [
-        "b/z.jpg",
-        "b/a.PNG",
-        "a.jpeg",
-        "b/c/d.tiff",
-        "Z.webp",
-        "e.bmp",
-        "b/.hidden.jpg",
-        ".git/x.jpg",
-    ]:
-        photo(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no photo")
-    expected = ["Z.webp", "a.jpeg", "e.bmp", "b/a.PNG", "b/z.jpg", "b/c/d.tiff"]
-    assert names(find_photos([tmp_path]), tmp_path) == expected
 
 
 def test_names_stay_as_the_user_wrote_them(tmp_path, monkeypatch):
@@ -259,52 +231,11 @@ def test_names_stay_as_the_user_wrote_them(tmp_path, monkeypatch):
     assert [frame.path for frame in read_frames("../in")] == ["../in/größe 1.png"]
 
 
-def test_given_files_keep_their_order_and_count_once(tmp_path):
-    b, a = photo(tmp_path / "b.png"), photo(tmp_path / "a.png")
-    assert find_photos([b, str(a), b, tmp_path]) == [b, a]
-
-
 def test_a_given_file_that_is_no_photo_is_reported(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("no photo")
     (answer,) = read_frames([path])
     assert "is no JPEG" in answer.reason
-
-
-def test_a_missing_path_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere: no such file or folder; check the path"):
-        find_photos([tmp_path / "nowhere", tmp_path / "gone"])
-
-
-def test_a_path_without_photos_beside_others_is_listed_and_read_as_skipped(tmp_path):
-    (tmp_path / "empty").mkdir()
-    good, gone, empty = photo(tmp_path / "a.png"), tmp_path / "gone", tmp_path / "empty"
-    assert find_photos([gone, good, empty]) == [gone, good, empty]
-    assert read_frame(gone).reason == "cannot be opened: no such file or directory"
-    assert read_frame(empty).reason == "is a folder, expected a photo or a folder with photos"
-
-
-def test_an_empty_name_is_no_folder():
-    with pytest.raises(InputError, match="an empty name"):
-        find_photos([""])
-
-
-def test_a_folder_without_photos_is_an_input_error(tmp_path):
-    (tmp_path / "notes.txt").write_text("no photo")
-    with pytest.raises(InputError, match="the folder holds no JPEG, PNG, WebP, BMP or TIFF file"):
-        find_photos([tmp_path])
-
-
-def test_no_path_is_an_input_error():
-    with pytest.raises(InputError, match="no photo or folder was given"):
-        find_photos([])
-
-
-def test_links_in_a_circle_end(tmp_path):
-    photo(tmp_path / "a" / "x.png")
-    (tmp_path / "a" / "loop").symlink_to(tmp_path)
-    (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert names(find_photos(tmp_path), tmp_path) == ["a/x.png"]
 
 
 def test_linked_folders_and_broken_links_are_found(tmp_path):
@@ -316,40 +247,6 @@ def test_linked_folders_and_broken_links_are_found(tmp_path):
     broken, linked = read_frames(folder)
     assert broken.reason == "cannot be opened: no such file or directory"
     assert linked.path == str(folder / "linked" / "x.png")
-
-
-@pytest.fixture
-def locked(monkeypatch):
-    """Close a folder to reading, also for a superuser."""
-    scandir = os.scandir
-
-    def close(folder):
-        def refuse(path="."):
-            if Path(path) == folder:
-                raise PermissionError(13, "Permission denied", str(path))
-            return scandir(path)
-
-        monkeypatch.setattr(os, "scandir", refuse)
-
-    return close
-
-
-def test_a_closed_folder_is_an_input_error(tmp_path, locked):
-    photo(tmp_path / "a.png")
-    locked(tmp_path)
-    with pytest.raises(InputError, match="the folder cannot be opened: permission denied"):
-        find_photos(tmp_path)
-
-
-def test_a_closed_subfolder_is_skipped_with_its_reason(tmp_path, locked):
-    photo(tmp_path / "a.png")
-    photo(tmp_path / "closed" / "b.png")
-    locked(tmp_path / "closed")
-    found = find_photos(tmp_path)
-    assert names(found, tmp_path) == ["a.png", "closed"]
-    answers = [read_frame(path) for path in found]
-    assert isinstance(answers[0], Frame)
-    assert answers[1].reason == "the folder cannot be opened: permission denied"
 
 
 def test_a_name_that_is_no_utf8_can_be_written(tmp_path):

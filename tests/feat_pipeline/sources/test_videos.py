@@ -9,8 +9,9 @@ import pytest
 from feat_pipeline.errors import InputError, UsageError
 from feat_pipeline.sources import videos as video
 from feat_pipeline.sources.frame import Frame, Skipped
+from feat_pipeline.sources.kinds import VIDEO_SUFFIXES
 from feat_pipeline.sources.sampling import parse_every, wanted_frames
-from feat_pipeline.sources.videos import VIDEO_SUFFIXES, probe_video, read_video
+from feat_pipeline.sources.videos import probe_video, read_video
 from tests.feat_pipeline.sources.made_videos import (
     grey,
     number_of,
@@ -350,7 +351,7 @@ def test_an_interval_without_a_frame_is_empty(made):
 
 
 def test_suffixes_are_lower_case_and_apart_from_photos():
-    from feat_pipeline.sources.photos import PHOTO_SUFFIXES
+    from feat_pipeline.sources.kinds import PHOTO_SUFFIXES
 
     assert {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"} <= VIDEO_SUFFIXES
     assert not VIDEO_SUFFIXES & PHOTO_SUFFIXES and all(s == s.lower() for s in VIDEO_SUFFIXES)
