@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feat_pipeline.errors import InputError, UsageError
-from feat_pipeline.sources.photos import PHOTO_SUFFIXES
+from feat_pipeline.sources.kinds import is_photo_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def with_sequences(frame: pd.DataFrame, fps: float | None, name: str) -> tuple[p
         `fps` is given and there is no photo.
     """
     inputs = frame["input"].astype(str)
-    photos = inputs.map(lambda path: PurePath(path).suffix.lower() in PHOTO_SUFFIXES).to_numpy(dtype=bool)
+    photos = inputs.map(lambda path: is_photo_name(Path(path))).to_numpy(dtype=bool)
     if not photos.any():
         if fps is not None and len(frame):
             raise UsageError(f"fps: {name} holds no photo; videos have times of their own")
@@ -54,8 +54,8 @@ def with_sequences(frame: pd.DataFrame, fps: float | None, name: str) -> tuple[p
     if photos.all():
         missing = "" if "time_s" in frame else "column 'time_s' is missing, and "
         raise InputError(
-            f"{name}: {missing}photos have no times: extract them as one sequence with --fps, or give "
-            "--fps here (how many are taken a second)"
+            f"{name}: {missing}photos have no times: where they are the frames of a film, give --fps, how "
+            "many are taken a second"
         )
     left_out = f"{photos.sum()} rows are of photos, which have no times, and are left out; see --fps"
     return frame[~photos].reset_index(drop=True), [left_out]

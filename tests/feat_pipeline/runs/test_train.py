@@ -278,7 +278,7 @@ def test_a_training_whose_results_cannot_be_written_leaves_its_checkpoint_to_go_
         patched.setattr(OutputFolder, "write", lambda *given: full.get(given[1], write)(*given))
         code, _, stderr = run(*arguments)
     assert code == 1 and "none of the results was kept" in stderr and "--resume goes on" in stderr
-    assert files(tmp_path / "m") == {"checkpoint.pt", "curves.csv", "data.json"}
+    assert files(tmp_path / "m") == {"checkpoint.pt", "curves.csv", "curves.png", "data.json"}
     assert run(*arguments, "--resume")[0] == 0
     assert {"model.json", "run.json"} < files(tmp_path / "m")
 
