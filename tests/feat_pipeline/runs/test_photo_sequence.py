@@ -12,7 +12,7 @@ def photos(*names):
 
 
 def test_photos_alone_have_no_times_and_are_refused_with_the_mend():
-    with pytest.raises(InputError, match="photos have no times: where they are .* give --fps"):
+    with pytest.raises(InputError, match=r"photos have no times: where they are .* give --fps"):
         with_sequences(photos("a/1.png", "a/2.png"), None, "aus.csv")
 
 
