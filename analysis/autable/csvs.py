@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from analysis.au_names import BARE, read_names
@@ -21,7 +22,8 @@ from analysis.facs import parse_column
 
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
 _MISSING += [f"{blanks}-nan{kind}" for blanks in ("", " ", "  ") for kind in ("", "(ind)")]  # C++ writes them
-_NUMBER = r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?"
+_BLANK = frozenset(mark.strip() for mark in _MISSING)
+_NUMBER_CELL = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 """'007' is none: it names something."""
 _NUMERIC = {*ID_COLUMNS} - {"input"}
 _POINTS = re.compile(r"[xyzXYZ]_\d+|pose_.+|gaze_.+|eye_lmk_.+|mesh_.+|p_.+")
@@ -181,14 +183,17 @@ def _is_measured(name: str) -> bool:
 
 def _typed(column: pd.Series, decimal: str) -> pd.Series:
     """Make numbers or truth values of a column of text if all its cells are some."""
-    cells = column.fillna("").str.strip()
-    given = cells[~cells.isin({mark.strip() for mark in _MISSING})]
+    # plain lists: of a table of thousands of columns, each of pandas' text methods would cost milliseconds
+    cells = ["" if cell is None or cell != cell else str(cell).strip() for cell in column.tolist()]
+    given = [cell for cell in cells if cell not in _BLANK]
     if set(given) <= {"True", "False"} and len(given) == len(cells):
-        return cells == "True"
-    points = given.str.replace(",", ".", regex=False) if decimal == "," else given
-    if points.str.fullmatch(_NUMBER, case=False).all() and (len(given) or not cells.any()):
-        return pd.to_numeric(points, errors="coerce").reindex(column.index)
-    return column.where(cells != "", None)
+        return pd.Series([cell == "True" for cell in cells], index=column.index)
+    points = [cell.replace(",", ".") for cell in given] if decimal == "," else given
+    if all(map(_NUMBER_CELL.fullmatch, points)) and (given or not any(cells)):
+        numbers = iter(pd.to_numeric(np.array(points, dtype=object), errors="coerce").tolist())
+        values = [np.nan if cell in _BLANK else next(numbers) for cell in cells]
+        return pd.Series(values, index=column.index, dtype=None if given else float)
+    return column.where(pd.Series([cell != "" for cell in cells], index=column.index), None)
 
 
 def lines_of(path: Path) -> list[str]:

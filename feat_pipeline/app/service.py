@@ -20,6 +20,7 @@ from feat_pipeline.models import SHIPPED
 from feat_pipeline.predict import FacePrediction, Predictor
 from feat_pipeline.render.encode import jpeg
 from feat_pipeline.sources.frame import Frame, PathLike
+from feat_pipeline.sources.kinds import kind_of
 from feat_pipeline.sources.photos import read_photo
 
 SHOWN_PX = 1400
@@ -34,12 +35,9 @@ NO_FACE = (
 )
 GIF = "This is a GIF; send it under Video, or save one of its pictures as JPEG or PNG."
 VIDEO = "This is a video; send it under Video."
-HEIC = "This is a HEIC or AVIF picture, as some phones take them; save it as JPEG and send that."
 FAILED = "Something went wrong here while this was looked at; try again, or try another one."
 
 _MANY_PICTURES = ("PNG", "WEBP", "TIFF")  # the second picture of a phone's JPEG is a preview
-_VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"FLV\1")  # Matroska and WebM, MPEG, Flash
-_HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypheim", b"ftypavif")
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,22 +193,10 @@ class FaceService:
 
 def _sentence(reason: str, path: Path) -> str:
     """Tell why a photo cannot be read, and what to do with those kinds that phones and chats hand out."""
-    head = _head(path)
-    if (head[4:8] == b"ftyp" and head[4:12] not in _HEIC_BRANDS) or head.startswith(_VIDEO_HEADS):
-        return VIDEO
-    if head.startswith(b"GIF8"):
-        return GIF
-    if head[4:12] in _HEIC_BRANDS:
-        return HEIC
+    kind = kind_of(path)
+    if kind is not None and kind.holds == "video":
+        return GIF if kind.name == "GIF" else VIDEO
     return sentence(reason, path, "picture")
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(16)
-    except OSError:
-        return b""
 
 
 def _notes(path: Path) -> list[str]:

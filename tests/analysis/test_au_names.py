@@ -71,3 +71,8 @@ def test_blanks_before_the_names_of_a_frame_make_no_au_of_another_column():
     found = named_matrix(frame)
     assert found.names == ["AU01_r", "AU12_r"] and found.scale == "r"
     np.testing.assert_allclose(found.values, [[0.5, 2], [1, 0]])
+
+
+def test_beside_intensities_a_word_for_presence_is_a_column_of_its_own():
+    assert read_names(["AU01_r", "AU01_present", "AU2_r"]) == ["AU01_r", "AU01_present", "AU02_r"]
+    assert read_names(["AU01_present", "AU02_present"]) == ["AU01_c", "AU02_c"]

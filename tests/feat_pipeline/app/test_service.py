@@ -59,7 +59,7 @@ def gif():
         ),
         (b"<svg/>", "This file is no JPEG"),
         (gif(), "This is a GIF; send it under Video"),
-        (b"\0\0\0\x18ftypheic0000", "This is a HEIC or AVIF picture"),
+        (b"\0\0\0\x18ftypheic0000", "This file is damaged or not all there"),
     ],
     ids=["faceless", "tiny", "huge", "cut-jpeg", "cut-png", "empty", "text", "svg", "gif", "heic"],
 )
