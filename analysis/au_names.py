@@ -86,7 +86,7 @@ def read_names(names: Iterable[object], source: str = "AU table") -> list[str]:
         else read_name(name)
         for name in given
     ]  # fmt: skip
-    # beside AU01_r as this project writes it, AU01_present is a column of its own, not the AU on another scale
+    # beside AU01_r, as this project writes it, AU01_present is a column of its own, no AU on another scale
     scales = {name.strip()[-1] for name in given if parse_column(name.strip())}
     read = [
         name.strip() if scales and parse_column(other) and other[-1] not in scales else other

@@ -7,7 +7,7 @@ def test_the_extra_is_named_where_keras_is_missing(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
     code, stdout, stderr = run("models", "import", tmp_path, "--out", tmp_path / "m")
     assert code == 2 and stdout == "" and "pip install 'feat-pipeline[teachable]'" in stderr
-    assert not list((tmp_path / "m").iterdir())
+    assert not (tmp_path / "m").exists()
 
 
 def test_models_without_an_action_lists_them(run):
