@@ -71,8 +71,9 @@ def test_a_damaged_photo_is_listed_and_the_rest_goes_on(fakes, run, model_dir, t
     )
     assert table["input"].tolist() == [str(folder / "good.png")]
     assert skipped["input"].tolist() == [str(folder / "bad.jpg")] and reason in skipped["reason"][0]
-    first, second = stderr.splitlines()
+    first, second, last = stderr.splitlines()
     assert f"{folder / 'bad.jpg'}: " in first and reason in first and "1 error" in second
+    assert last.startswith("feat-pipeline: ignored: 1 error (")
 
 
 FACELESS = {
@@ -196,7 +197,7 @@ def test_what_gives_no_photo_is_listed_and_the_rest_goes_on(fakes, run, photos, 
     bad = [tmp_path / name for name in ("gone.jpg", "empty", "circle.jpg")]
     model = ["--model", model_dir] if command == "predict" else []
     code, _, err = run(command, photos, *bad, "--out", tmp_path / "out", *model)
-    assert code == 1 and len(err.splitlines()) == len(bad) + 1
+    assert code == 1 and len(err.splitlines()) == len(bad) + 2
     assert set(map(str, bad)) <= set(pd.read_csv(tmp_path / "out" / "skipped.csv")["input"])
 
 
@@ -204,7 +205,7 @@ def test_many_errors_are_counted_and_listed_but_not_all_told(fakes, run, photos,
     for number in range(25):
         (photos / f"bad{number}.jpg").touch()
     code, _, err = run("extract", photos, "--out", tmp_path / "out")
-    assert code == 1 and len(err.splitlines()) == 22 and "and 5 more errors, all listed in skipped.csv" in err
+    assert code == 1 and len(err.splitlines()) == 23 and "and 5 more errors, all listed in skipped.csv" in err
 
 
 def test_an_empty_name_for_the_output_is_refused(fakes, run, photos):
