@@ -37,15 +37,18 @@ def layers() -> dict[str, int]:
 
 
 def modules_now(commit: str | None) -> dict[str, str]:
-    """Map every module of a commit to the one that became of it."""
+    """Map every module of a commit to the one that became of it, by the renames of each commit since."""
     if commit is None:
         return {}
-    renamed = {}
-    for line in git("diff", "--name-status", "-M40%", commit, "--", *PACKAGES).decode().splitlines():
+    became: dict[str, str] = {}
+    log = git("log", "--reverse", "--format=", "--name-status", "-M40%", f"{commit}..HEAD", "--", *PACKAGES)
+    for line in log.decode().splitlines():
         kind, *paths = line.split("\t")
         if kind.startswith("R") and paths[1].endswith(".py"):
-            renamed[module(paths[0])] = module(paths[1])
-    return renamed
+            old, new = map(module, paths)
+            first = [name for name, last in became.items() if last == old] or [old]
+            became |= dict.fromkeys(first, new)
+    return became
 
 
 def module(path: str) -> str:
