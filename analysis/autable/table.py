@@ -125,7 +125,7 @@ class AUTable:
         AUTable
             A new table with the same metadata.
         """
-        return self._with(
+        return self.with_frame(
             self.frame.iloc[np.flatnonzero(rows) if np.asarray(rows).dtype.kind == "b" else rows]
         )
 
@@ -154,7 +154,7 @@ class AUTable:
                 f"it has {', '.join(self.au_columns)}"
             )
         unwanted = set(self.au_columns) - set(columns)
-        return self._with(self.frame[[name for name in self.frame.columns if name not in unwanted]])
+        return self.with_frame(self.frame[[name for name in self.frame.columns if name not in unwanted]])
 
     def validate(self, source: str = "AU table") -> AUTable:
         """Check every value with pandera.
@@ -259,7 +259,8 @@ class AUTable:
         table.notes = [*found.notes, *notes]
         return table.validate(str(path))
 
-    def _with(self, frame: pd.DataFrame) -> AUTable:
+    def with_frame(self, frame: pd.DataFrame) -> AUTable:
+        """Return a table of other rows or columns with what this one says of its backend, and its notes."""
         table = AUTable(
             frame,
             backend=self.backend,

@@ -22,7 +22,7 @@ from feat_pipeline.declared import declarations, takes
 from feat_pipeline.detect import DETECTORS, make_detector
 from feat_pipeline.errors import UnavailableError, require
 from feat_pipeline.extract import BACKENDS, choose_backend, make_extractor
-from feat_pipeline.extract.engine.chunks import Chunk, plan, unit_of
+from feat_pipeline.extract.engine.chunks import Chunk, Photos, plan, unit_of
 from feat_pipeline.extract.engine.processes import LOOK, Setup, Task, measure_here, measure_in_processes
 from feat_pipeline.extract.engine.unfinished import UnfinishedRows, remove_leftovers
 from feat_pipeline.extract.measure import make_table
@@ -33,7 +33,6 @@ from feat_pipeline.output.runlog import RunLog
 from feat_pipeline.progress import progress_bar
 from feat_pipeline.sources.find import find_files
 from feat_pipeline.sources.frame import PathLike, Skipped, input_name
-from feat_pipeline.sources.kinds import is_video
 from feat_pipeline.sources.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -135,7 +134,6 @@ class _Job:
 
     def __init__(self, files: list[Path], options: ExtractOptions) -> None:
         self._files, self._options = files, options
-        self._videos = any(is_video(path) for path in files)
         backend, self._why = options.backend, {}
         self.made: tuple[FaceDetector, AUExtractor] = make_detector(options.detector), make_extractor(backend)
         self._extractor = self.made[1]
@@ -143,6 +141,7 @@ class _Job:
             backend, self._why["auto"] = choose_backend()
         self.setup = Setup(DETECTORS[options.detector], BACKENDS[backend], options.detect_every_s)
         self._chunks = plan(files, options.sampling or Sampling())
+        self._videos = not all(isinstance(chunk, Photos) for chunk in self._chunks)
         self._log = self._begin_log()
         self._engine = self._choose_engine()
 

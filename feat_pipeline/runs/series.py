@@ -149,7 +149,7 @@ def series_files(
     record["seconds"] = round(time.perf_counter() - began, 3)
     folder.clear()
     with folder.all_or_nothing():
-        folder.write_json("series.meta.json", _like(table, found.frame).meta)
+        folder.write_json("series.meta.json", table.with_frame(found.frame).meta)
         folder.write("series.csv", _text(found.frame))
         folder.write("events.csv", _text(events))
         for number, person in enumerate(drawn):
@@ -198,7 +198,7 @@ def _timed(table: AUTable, fps: float | None, path: Path) -> AUTable:
     frame, notes = with_sequences(table.frame, fps, input_name(path))
     if not notes:
         return table
-    changed = _like(table, frame)
+    changed = table.with_frame(frame)
     changed.notes += notes
     return changed
 
@@ -209,7 +209,7 @@ def _with_ids(table: AUTable) -> AUTable:
 
     if "face_id" in table.frame or "time_s" not in table.frame:
         return table
-    return _like(table, add_face_ids(table.frame))
+    return table.with_frame(add_face_ids(table.frame))
 
 
 def _within(table: AUTable, sampling: Sampling | None) -> AUTable:
@@ -247,7 +247,7 @@ def _joined(tables: list[AUTable]) -> AUTable:
         if names & seen:
             raise InputError(f"input {min(names & seen)} stands in two tables; leave one of them out")
         seen |= names
-    joined = _like(first, pd.concat([table.frame for table in tables], ignore_index=True))
+    joined = first.with_frame(pd.concat([table.frame for table in tables], ignore_index=True))
     joined.notes = [note for table in tables for note in table.notes]
     return joined
 
@@ -283,21 +283,7 @@ def _beside(table: AUTable, answers: pd.DataFrame) -> AUTable:
     label = np.full(len(answers), "", dtype=object)
     label[known] = np.array(names, dtype=object)[answers[known].to_numpy().argmax(axis=1)]
     frame = table.frame.drop(columns=[LABEL, *answers.columns], errors="ignore").reset_index(drop=True)
-    return _like(table, pd.concat([frame, pd.Series(label, name=LABEL), answers], axis=1))
-
-
-def _like(table: AUTable, frame: pd.DataFrame) -> AUTable:
-    from analysis.autable import AUTable
-
-    new = AUTable(
-        frame,
-        backend=table.backend,
-        backend_version=table.backend_version,
-        scale=table.scale,
-        extra=table.extra,
-    )
-    new.notes = list(table.notes)
-    return new
+    return table.with_frame(pd.concat([frame, pd.Series(label, name=LABEL), answers], axis=1))
 
 
 def _most_seen(series: AUSeries, figures: int) -> list[tuple[str, int]]:
